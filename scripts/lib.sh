@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0
+# Shared by the scripts in this folder: places, messages, progress. Sourced, never run.
+
+set -euo pipefail
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+CACHE=${BPF_PRELOAD_RS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bpf_preload_rs}
+# The Debian release whose compilers the kernel was built with.
+SUITE=${SUITE:-trixie}
+
+# say TEXT: one line of progress, on stderr so that stdout stays for results.
+say() { printf '  %s\n' "$*" >&2; }
+
+# die CAUSE [REMEDY]: one line, and the end.
+die() {
+	printf '%s: error: %s%s\n' "${0##*/}" "$1" "${2:+; $2}" >&2
+	exit 1
+}
+
+# usage: prints the comment block at the top of the calling script.
+usage() { sed -n '/^#!/d; /^# SPDX/d; /^#/!q; s/^# \{0,1\}//p' "$0"; }
+
+# help_or_no_args "$@": for scripts that take no argument but --help.
+help_or_no_args() {
+	case "${1-}" in
+	'') ;;
+	-h | --help) usage && exit 0 ;;
+	*) die "unknown argument '$1'" "see $0 --help" ;;
+	esac
+}
+
+# step LABEL LOG COMMAND...: runs a long command with its output in LOG. A terminal gets a line that
+# counts the seconds and shows where the command is; anything else gets a line every 20 seconds.
+# On failure the end of the log is shown, and the caller says what to do.
+step() {
+	local label=$1 log=$2 start=$SECONDS pid rc=0 shown=0 last
+	shift 2
+	mkdir -p "$(dirname "$log")"
+	[[ -t 2 ]] || say "$label"
+	"$@" >"$log" 2>&1 </dev/null &
+	pid=$!
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 0.3
+		if [[ -t 2 ]]; then
+			last=$(tail -c 300 "$log" 2>/dev/null | tr '\r' '\n' | tail -n 1 | tr -cd '[:print:]')
+			printf '\r\033[K  %s  %ds  %.50s' "$label" $((SECONDS - start)) "$last" >&2
+		elif ((SECONDS - start - shown >= 20)); then
+			shown=$((SECONDS - start))
+			say "$label: ${shown}s, $(wc -l <"$log") lines of log"
+		fi
+	done
+	wait "$pid" || rc=$?
+	if [[ -t 2 ]]; then printf '\r\033[K  %s  %ds\n' "$label" $((SECONDS - start)) >&2; fi
+	if ((rc)); then
+		tail -n 15 "$log" | sed 's/^/    /' >&2
+		say "full log: $log"
+	fi
+	return $rc
+}
+
+# need_root: chroot, mount namespaces and mmdebstrap need it.
+need_root() {
+	((EUID == 0)) || die "this needs root (mmdebstrap, mount namespaces, chroot)" \
+		"run it with sudo, or give KDIR= to build with your own kernel directory"
+}
