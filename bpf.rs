@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! BPF: the safe face of the kernel's own bpf calls.
+//!
+//! Written as if for `rust/kernel/bpf.rs`: maps and progs are made in kernel context, links are owned,
+//! and what bpffs shows can be provided.
+//!
+//! C files: [`kernel/bpf/syscall.c`](srctree/kernel/bpf/syscall.c) and
+//! [`kernel/bpf/inode.c`](srctree/kernel/bpf/inode.c)
+
+#![allow(unsafe_code, reason = "this is where the kernel's bpf calls are made safe")]
+
+pub(crate) mod attr;
+mod bindings;
+pub(crate) mod fd;
+pub(crate) mod link;
+pub(crate) mod preload;
+pub(crate) mod syscall;

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! BPF links: a prog attached to something, for as long as somebody holds the link.
+//!
+//! C header: [`include/linux/bpf.h`](srctree/include/linux/bpf.h)
+
+use super::fd::OwnedFd;
+use core::ptr::NonNull;
+use kernel::{
+    bindings,
+    error::from_err_ptr,
+    prelude::*, //
+};
+
+/// A reference to a `struct bpf_link`.
+///
+/// # Invariants
+///
+/// `ptr` points to a link of which we own one reference.
+pub(crate) struct Link {
+    ptr: NonNull<bindings::bpf_link>,
+}
+
+// SAFETY: by the type invariants a reference is owned, and `bpf_link_put` may be called in any task.
+unsafe impl Send for Link {}
+
+// SAFETY: `&Link` gives only reads of fields that do not change once the link is there.
+unsafe impl Sync for Link {}
+
+impl Link {
+    /// Takes a reference to the link behind `fd`, so that the fd can be closed.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF` if the fd is closed by now, `EINVAL` if it is not a link's.
+    pub(crate) fn get_from_fd(fd: &OwnedFd) -> Result<Self> {
+        // SAFETY: FFI call without requirements.
+        let ptr = from_err_ptr(unsafe { bindings::bpf_link_get_from_fd(fd.as_raw()) })?;
+
+        // INVARIANT: `bpf_link_get_from_fd` has taken a reference, which is ours.
+        Ok(Self {
+            ptr: NonNull::new(ptr).ok_or(EINVAL)?,
+        })
+    }
+
+    /// A `BPF_LINK_TYPE_*`.
+    pub(crate) fn link_type(&self) -> bindings::bpf_link_type {
+        // SAFETY: by the type invariants the link is there; its type is set once, before it has an fd.
+        unsafe { (*self.ptr.as_ptr()).type_ }
+    }
+
+    /// The link itself, without a reference: good for as long as this lives.
+    pub(super) fn as_ptr(&self) -> *mut bindings::bpf_link {
+        self.ptr.as_ptr()
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // SAFETY: by the type invariants this gives back the reference that we own.
+        unsafe { bindings::bpf_link_put(self.ptr.as_ptr()) };
+    }
+}
+
+/// A link of a BPF iterator: opening a file that pins it runs the iterator.
+///
+/// # Invariants
+///
+/// The link's type is `BPF_LINK_TYPE_ITER`.
+pub(crate) struct IterLink(Link);
+
+impl IterLink {
+    /// The link itself, without a reference: good for as long as this lives.
+    pub(super) fn as_ptr(&self) -> *mut bindings::bpf_link {
+        self.0.as_ptr()
+    }
+}
+
+impl TryFrom<Link> for IterLink {
+    type Error = Error;
+
+    /// # Errors
+    ///
+    /// `EINVAL` if it is not an iterator's.
+    fn try_from(link: Link) -> Result<Self> {
+        if link.link_type() != bindings::bpf_link_type_BPF_LINK_TYPE_ITER {
+            return Err(EINVAL);
+        }
+        // INVARIANT: checked above; the type never changes.
+        Ok(Self(link))
+    }
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What bpffs shows in each new mount.
+//!
+//! inode.c calls `bpf_preload_ops->preload()` when a BPF file system is mounted, under its own mutex and
+//! with a reference to the provider's module, and pins the links that it gets back as files of mode 0400.
+//! There is one slot for one provider.
+//!
+//! # What a module cannot close
+//!
+//! inode.c reads `bpf_preload_ops` several times without a lock that a module can take: first whether there
+//! is a provider, then its `owner`. Between the two an `rmmod` can clear the slot, and inode.c follows
+//! NULL. The C provider has the same window, a few instructions wide. Here the slot is cleared first of
+//! all when the module goes, and nothing of the provider is freed before that.
+//!
+//! C files: [`kernel/bpf/inode.c`](srctree/kernel/bpf/inode.c) and
+//! [`kernel/bpf/preload/bpf_preload.h`](srctree/kernel/bpf/preload/bpf_preload.h)
+
+use super::{
+    bindings::{
+        bpf_preload_info,
+        bpf_preload_ops, //
+    },
+    link::IterLink, //
+};
+use core::ptr::{
+    null_mut,
+    NonNull, //
+};
+use kernel::{
+    bindings,
+    error::from_result,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Full, //
+    }, //
+};
+
+/// How many links inode.c asks for: exactly this many.
+pub(crate) const BPF_PRELOAD_LINKS: usize = super::bindings::BPF_PRELOAD_LINKS as usize;
+
+const LINK_NAME_LEN: usize = 16;
+
+/// The name of a pinned file.
+///
+/// # Invariants
+///
+/// 1 to 15 bytes, none of them '/' or NUL, then NULs.
+#[derive(Clone, Copy)]
+pub(crate) struct LinkName([c_char; LINK_NAME_LEN]);
+
+impl LinkName {
+    /// [`None`] if it is empty, longer than 15 bytes, or has a '/'. See [`const_link_name!`] for the check at
+    /// compile time.
+    pub(crate) const fn new(name: &CStr) -> Option<Self> {
+        let bytes = name.to_bytes();
+        let mut raw = [0; LINK_NAME_LEN];
+        let mut i = 0;
+
+        if bytes.is_empty() || bytes.len() >= LINK_NAME_LEN {
+            return None;
+        }
+        while i < bytes.len() {
+            if bytes[i] == b'/' {
+                return None;
+            }
+            raw[i] = bytes[i];
+            i += 1;
+        }
+        // INVARIANT: checked above; a `CStr` has no NUL within.
+        Some(Self(raw))
+    }
+}
+
+/// A [`LinkName`] that is checked at compile time.
+macro_rules! const_link_name {
+    ($name:literal) => {
+        const {
+            match $crate::bpf::preload::LinkName::new($name) {
+                Some(name) => name,
+                None => panic!("a link's name has 1 to 15 bytes and no '/'"),
+            }
+        }
+    };
+}
+pub(crate) use const_link_name;
+
+/// One file for inode.c to pin.
+pub(crate) struct Pin<'a> {
+    /// The file's name.
+    pub(crate) name: LinkName,
+    /// What reading it runs. inode.c takes a reference of its own.
+    pub(crate) link: &'a IterLink,
+}
+
+/// A provider of preloaded links.
+pub(crate) trait Preload: Send + Sync {
+    /// Called once for each mount, in the task that mounts, one call at a time.
+    ///
+    /// # Errors
+    ///
+    /// The mount then comes up without files: inode.c does not look at the error.
+    fn preload(&self) -> Result<[Pin<'_>; BPF_PRELOAD_LINKS]>;
+}
+
+/// A provider with the ops that lead to it.
+#[repr(C)]
+struct Inner<P> {
+    ops: bpf_preload_ops,
+    provider: P,
+}
+
+/// The [`Inner`] that is registered through this code, for the callback, which is told nothing.
+///
+/// Not `bpf_preload_ops` itself: the C provider overwrites that one without looking.
+static REGISTERED: Atomic<*mut c_void> = Atomic::new(null_mut());
+
+/// The kernel's slot for a provider.
+fn slot() -> &'static Atomic<*mut bpf_preload_ops> {
+    // SAFETY: a static of the kernel, aligned and always there. inode.c loads it with plain loads of one
+    // word, which our stores do not tear, and the address dependency orders what it reads through it.
+    unsafe { Atomic::from_ptr(&raw mut super::bindings::bpf_preload_ops) }
+}
+
+/// A provider, registered for as long as this lives.
+///
+/// # Invariants
+///
+/// `inner` comes from [`KBox::into_raw`]; [`REGISTERED`] points to it, and `bpf_preload_ops` to its ops,
+/// unless a provider that does not look has overwritten that.
+pub(crate) struct Registration<P: Preload> {
+    inner: NonNull<Inner<P>>,
+}
+
+// SAFETY: what is owned is a `P`, which is Send.
+unsafe impl<P: Preload> Send for Registration<P> {}
+
+// SAFETY: `&Registration` gives access to nothing.
+unsafe impl<P: Preload> Sync for Registration<P> {}
+
+impl<P: Preload> Registration<P> {
+    /// Registers `provider` for the life of `module`.
+    ///
+    /// In a module's init this comes last: a mount may use the provider from here on, and holds a reference
+    /// to the module while it does.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if there is a provider, which is left as it is; `ENOMEM`.
+    pub(crate) fn new(module: &'static ThisModule, provider: P) -> Result<Self> {
+        let inner = KBox::into_raw(KBox::new(
+            Inner {
+                ops: bpf_preload_ops {
+                    preload: Some(preload_callback::<P>),
+                    owner: module.as_ptr(),
+                },
+                provider,
+            },
+            GFP_KERNEL,
+        )?);
+
+        // The callback's own pointer first: the slot is what lets mounts in. Both are full barriers, so
+        // that a mount that sees the slot sees everything that it leads to.
+        if REGISTERED.cmpxchg(null_mut(), inner.cast(), Full).is_ok() {
+            // SAFETY: `inner` was made above; no reference to the ops is made.
+            let ops = unsafe { &raw mut (*inner).ops };
+
+            if slot().cmpxchg(null_mut(), ops, Full).is_ok() {
+                // INVARIANT: both point to `inner`; it is not NULL, as it comes from a box.
+                return Ok(Self {
+                    inner: NonNull::new(inner).ok_or(EINVAL)?,
+                });
+            }
+            REGISTERED.store(null_mut(), kernel::sync::atomic::Release);
+        }
+        // SAFETY: from `KBox::into_raw` above, and nothing that was let in leads to it.
+        drop(unsafe { KBox::from_raw(inner) });
+        Err(EBUSY)
+    }
+}
+
+impl<P: Preload> Drop for Registration<P> {
+    fn drop(&mut self) {
+        // SAFETY: by the type invariants `inner` is there; no reference to the ops is made.
+        let ops = unsafe { &raw mut (*self.inner.as_ptr()).ops };
+
+        // No new mount comes in. Someone else's ops stay.
+        let _ = slot().cmpxchg(ops, null_mut(), Full);
+
+        // SAFETY: `owner` was set in `new` and does not change.
+        let owner = unsafe { (*ops).owner };
+        // A mount that is under way holds a reference to the module, so there is none when the module
+        // is going. A registration that is dropped at any other time could be in use: better lost than
+        // freed under a mount.
+        // SAFETY: the owner is this module, whose code is running, or NULL when built in.
+        if owner.is_null() || unsafe { (&raw const (*owner).state).read_volatile() }
+            != bindings::module_state_MODULE_STATE_GOING
+        {
+            pr_warn!("preload: dropped before its module: what it holds is lost\n");
+            return;
+        }
+        REGISTERED.store(null_mut(), kernel::sync::atomic::Release);
+        // SAFETY: by the type invariants it comes from `KBox::into_raw`; no mount is under way and none
+        // can come in.
+        drop(unsafe { KBox::from_raw(self.inner.as_ptr()) });
+    }
+}
+
+/// `bpf_preload_ops::preload`: fills `info`, all of it or nothing.
+///
+/// # Safety
+///
+/// Called by inode.c only: `info` points to [`BPF_PRELOAD_LINKS`] entries, and a reference to the module of
+/// a `Registration<P>` that has put this function into the slot is held until inode.c has taken its own
+/// references to the links.
+unsafe extern "C" fn preload_callback<P: Preload>(info: *mut bpf_preload_info) -> c_int {
+    let inner = REGISTERED
+        .load(kernel::sync::atomic::Acquire)
+        .cast::<Inner<P>>();
+
+    from_result(|| {
+        if inner.is_null() {
+            return Err(ENOENT);
+        }
+        // SAFETY: this function is in the ops of an `Inner<P>` only, which the module's reference keeps
+        // registered, and only one can be registered.
+        let provider = unsafe { &(*inner).provider };
+        let pins = provider.preload()?;
+        // SAFETY: by this function's contract.
+        let info = unsafe { &mut *info.cast::<[bpf_preload_info; BPF_PRELOAD_LINKS]>() };
+
+        for (info, pin) in info.iter_mut().zip(pins) {
+            info.link_name = pin.name.0;
+            // The links are borrowed from the provider, which lives until the registration is dropped,
+            // and that is later than inode.c takes its references.
+            info.link = pin.link.as_ptr();
+        }
+        Ok(0)
+    })
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The bpf commands that the kernel takes from a module.
+//!
+//! Each acts with the capabilities and in the fd table of the current task, as the system call would.
+//!
+//! C file: [`kernel/bpf/syscall.c`](srctree/kernel/bpf/syscall.c)
+
+use super::{
+    attr,
+    bindings::kern_sys_bpf,
+    fd::OwnedFd, //
+};
+use kernel::{
+    bindings,
+    error::to_result,
+    prelude::*, //
+};
+
+pub(crate) use super::attr::{
+    MapCreate,
+    ProgLoad, //
+};
+
+/// Runs one command and returns what it returns: an fd, 0, or a negative errno.
+///
+/// # Safety
+///
+/// Each address in `attr` that `cmd` uses must be that of kernel memory, valid for what the command does
+/// with it and as large as `attr` says.
+unsafe fn bpf(cmd: bindings::bpf_cmd, attr: &mut bindings::bpf_attr) -> c_int {
+    // SAFETY: `attr` is a whole `bpf_attr`; the rest is the caller's promise.
+    unsafe { kern_sys_bpf(cmd as c_int, attr, size_of::<bindings::bpf_attr>() as c_uint) }
+}
+
+/// `BPF_MAP_CREATE`
+pub(crate) fn map_create(map: &MapCreate<'_>) -> Result<OwnedFd> {
+    let mut attr = attr::map_create(map)?;
+
+    // SAFETY: the attr has no address.
+    let ret = unsafe { bpf(bindings::bpf_cmd_BPF_MAP_CREATE, &mut attr) };
+    // SAFETY: this command returns a new fd.
+    unsafe { OwnedFd::from_ret(ret) }
+}
+
+/// `BPF_MAP_UPDATE_ELEM`
+///
+/// # Safety
+///
+/// `key` must have the size of the map's keys, `value` that of its values.
+pub(crate) unsafe fn map_update_elem(map: &OwnedFd, key: &[u8], value: &[u8]) -> Result {
+    let mut attr = attr::map_update_elem(map, key, value);
+
+    // SAFETY: the command reads one key and one value, which by the caller's promise are there.
+    to_result(unsafe { bpf(bindings::bpf_cmd_BPF_MAP_UPDATE_ELEM, &mut attr) })
+}
+
+/// `BPF_PROG_LOAD`
+///
+/// # Safety
+///
+/// The instructions must not name an index outside `fd_array`: the verifier does not know its size.
+pub(crate) unsafe fn prog_load(prog: &ProgLoad<'_>) -> Result<OwnedFd> {
+    let mut attr = attr::prog_load(prog)?;
+
+    // SAFETY: instructions, license and `fd_array` outlive the call, the attr says how many
+    // instructions there are, the license ends with NUL, and `fd_array` is by the caller's promise
+    // only read within its bounds.
+    let ret = unsafe { bpf(bindings::bpf_cmd_BPF_PROG_LOAD, &mut attr) };
+    // SAFETY: this command returns a new fd.
+    unsafe { OwnedFd::from_ret(ret) }
+}
+
+/// `BPF_PROG_RUN` of a `BPF_PROG_TYPE_SYSCALL` prog: returns what the prog returns.
+///
+/// # Errors
+///
+/// `EINVAL` if the prog uses more context than `size`, if that is over 65,535 bytes, or without
+/// `CONFIG_BPF_JIT`.
+///
+/// # Safety
+///
+/// `ctx` must be valid for reads and writes of `size` bytes, and any bytes must be good values there. The
+/// bpf commands that the prog runs take kernel addresses: the prog must pass only valid ones.
+pub(crate) unsafe fn prog_run<C>(prog: &OwnedFd, ctx: *mut C, size: u32) -> Result<c_int> {
+    let mut attr = attr::prog_run(prog, ctx, size);
+
+    // SAFETY: the verifier keeps the prog within `size` bytes of the context, which by the caller's
+    // promise are there.
+    to_result(unsafe { bpf(bindings::bpf_cmd_BPF_PROG_RUN, &mut attr) })?;
+    // SAFETY: the whole attr was zeroed, so each of its views is initialised.
+    Ok(unsafe { attr.test.retval } as c_int)
+}
+
+/// `BPF_LINK_CREATE` for a prog that needs no target.
+pub(crate) fn link_create(
+    prog: &OwnedFd,
+    attach_type: bindings::bpf_attach_type,
+) -> Result<OwnedFd> {
+    let mut attr = attr::link_create(prog, attach_type);
+
+    // SAFETY: the attr has no address.
+    let ret = unsafe { bpf(bindings::bpf_cmd_BPF_LINK_CREATE, &mut attr) };
+    // SAFETY: this command returns a new fd.
+    unsafe { OwnedFd::from_ret(ret) }
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! BPF iterators for introspection in bpffs, in Rust.
+//!
+//! Each BPF file system that is mounted while this is loaded gets two files: `maps.debug` and `progs.debug`
+//! list the BPF maps and progs of the whole system.
+//!
+//! C file: [`kernel/bpf/preload/bpf_preload_kern.c`](srctree/kernel/bpf/preload/bpf_preload_kern.c)
+
+#![deny(unsafe_code)]
+
+mod bpf;
+#[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
+#[cfg_attr(target_endian = "little", path = "iterators/iterators.lskel-little-endian.rs")]
+#[cfg_attr(target_endian = "big", path = "iterators/iterators.lskel-big-endian.rs")]
+mod iterators;
+mod lskel;
+
+use bpf::{
+    link::IterLink,
+    preload::{
+        const_link_name,
+        Pin,
+        Preload,
+        Registration,
+        BPF_PRELOAD_LINKS, //
+    }, //
+};
+use iterators::Iterators;
+use kernel::{
+    prelude::*,
+    sync::SetOnce, //
+};
+use lskel::{
+    LoadError,
+    Open,
+    Skeleton,
+    Step, //
+};
+
+module! {
+    type: BpfPreloadRs,
+    name: "bpf_preload_rs",
+    authors: ["The bpf_preload_rs developers"],
+    description: "BPF iterators for introspection in bpffs",
+    license: "GPL",
+    alias: ["bpf_preload"],
+    imports_ns: ["BPF_INTERNAL"],
+}
+
+struct BpfPreloadRs {
+    _registration: Registration<DebugFiles>,
+}
+
+impl kernel::Module for BpfPreloadRs {
+    fn init(module: &'static ThisModule) -> Result<Self> {
+        let files = DebugFiles(SetOnce::new());
+
+        // Built in, this runs before the iterators' targets are registered: the first mount loads.
+        if cfg!(MODULE) {
+            files.ensure_loaded()?;
+        }
+        let registration = Registration::new(module, files).inspect_err(|e| match *e {
+            EBUSY => pr_err!("bpf_preload_ops are taken, is bpf_preload loaded? {e:?}\n"),
+            _ => pr_err!("failed to register: {e:?}\n"),
+        })?;
+
+        pr_info!("maps.debug and progs.debug are in every bpffs mounted from now on\n");
+        Ok(Self {
+            _registration: registration,
+        })
+    }
+}
+
+/// The links behind the two files.
+struct Links {
+    maps: IterLink,
+    progs: IterLink,
+}
+
+impl Links {
+    fn load() -> Result<Self, LoadError> {
+        let links = Skeleton::<Iterators, Open>::open()
+            .load()?
+            .attach()?
+            .into_links();
+
+        Ok(Self {
+            maps: IterLink::try_from(links.dump_bpf_map)
+                .map_err(LoadError::at::<Iterators>(Step::TakeLink(c"dump_bpf_map")))?,
+            progs: IterLink::try_from(links.dump_bpf_prog)
+                .map_err(LoadError::at::<Iterators>(Step::TakeLink(c"dump_bpf_prog")))?,
+        })
+    }
+}
+
+/// `maps.debug` and `progs.debug`, once their progs are loaded.
+struct DebugFiles(SetOnce<Links>);
+
+impl DebugFiles {
+    /// Loads the progs, unless that is done. One call at a time.
+    fn ensure_loaded(&self) -> Result<&Links> {
+        if let Some(links) = self.0.as_ref() {
+            return Ok(links);
+        }
+        self.0.populate(Links::load().inspect_err(|e| pr_err!("{e}\n"))?);
+        self.0.as_ref().ok_or(EAGAIN)
+    }
+}
+
+impl Preload for DebugFiles {
+    fn preload(&self) -> Result<[Pin<'_>; BPF_PRELOAD_LINKS]> {
+        let links = self.ensure_loaded()?;
+
+        Ok([
+            Pin {
+                name: const_link_name!(c"maps.debug"),
+                link: &links.maps,
+            },
+            Pin {
+                name: const_link_name!(c"progs.debug"),
+                link: &links.progs,
+            },
+        ])
+    }
+}

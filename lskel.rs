@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Light skeletons: BPF objects that load themselves in kernel context.
+//!
+//! A light skeleton is what `lskel-gen` makes of a BPF object: a loader prog, the data that it works on, and
+//! the names of the object's maps and progs. Nothing of libbpf is needed to load it:
+//!
+//! ```ignore
+//! let links = Skeleton::<Iterators, Open>::open().load()?.attach()?.into_links();
+//! ```
+//!
+//! C header: [`tools/lib/bpf/skel_internal.h`](srctree/tools/lib/bpf/skel_internal.h)
+
+#![allow(unsafe_code, reason = "this is where a light skeleton is taken at its word")]
+#![allow(dead_code, reason = "a module uses the part that it needs")]
+
+pub(crate) mod abi;
+mod fields;
+mod loader;
+mod skeleton;
+
+pub(crate) use self::{
+    fields::{
+        fields,
+        Fields, //
+    },
+    loader::{
+        LoadError,
+        Step, //
+    },
+    skeleton::{
+        MapDef,
+        Object,
+        Open,
+        ProgDef,
+        Skeleton, //
+    }, //
+};
