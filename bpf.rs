@@ -8,7 +8,7 @@
 //! C files: [`kernel/bpf/syscall.c`](srctree/kernel/bpf/syscall.c) and
 //! [`kernel/bpf/inode.c`](srctree/kernel/bpf/inode.c)
 
-#![allow(unsafe_code, reason = "this is where the kernel's bpf calls are made safe")]
+#![allow(unsafe_code, reason = "the kernel's bpf calls are made safe here")]
 
 pub(crate) mod attr;
 mod bindings;

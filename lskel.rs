@@ -11,7 +11,7 @@
 //!
 //! C header: [`tools/lib/bpf/skel_internal.h`](srctree/tools/lib/bpf/skel_internal.h)
 
-#![allow(unsafe_code, reason = "this is where a light skeleton is taken at its word")]
+#![allow(unsafe_code, reason = "blobs are taken at their word here")]
 #![allow(dead_code, reason = "a module uses the part that it needs")]
 
 pub(crate) mod abi;

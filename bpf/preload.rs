@@ -32,8 +32,10 @@ use kernel::{
     error::from_result,
     prelude::*,
     sync::atomic::{
+        Acquire,
         Atomic,
-        Full, //
+        Full,
+        Release, //
     }, //
 };
 
@@ -172,7 +174,7 @@ impl<P: Preload> Registration<P> {
                     inner: NonNull::new(inner).ok_or(EINVAL)?,
                 });
             }
-            REGISTERED.store(null_mut(), kernel::sync::atomic::Release);
+            REGISTERED.store(null_mut(), Release);
         }
         // SAFETY: from `KBox::into_raw` above, and nothing that was let in leads to it.
         drop(unsafe { KBox::from_raw(inner) });
@@ -190,21 +192,29 @@ impl<P: Preload> Drop for Registration<P> {
 
         // SAFETY: `owner` was set in `new` and does not change.
         let owner = unsafe { (*ops).owner };
-        // A mount that is under way holds a reference to the module, so there is none when the module
-        // is going. A registration that is dropped at any other time could be in use: better lost than
-        // freed under a mount.
-        // SAFETY: the owner is this module, whose code is running, or NULL when built in.
-        if owner.is_null() || unsafe { (&raw const (*owner).state).read_volatile() }
-            != bindings::module_state_MODULE_STATE_GOING
-        {
+        // A mount that is under way holds a reference to the module, so there is none once the module is
+        // going. A registration that is dropped at any other time could be in use: better lost than freed
+        // under a mount.
+        if !is_going(owner) {
             pr_warn!("preload: dropped before its module: what it holds is lost\n");
             return;
         }
-        REGISTERED.store(null_mut(), kernel::sync::atomic::Release);
+        REGISTERED.store(null_mut(), Release);
         // SAFETY: by the type invariants it comes from `KBox::into_raw`; no mount is under way and none
         // can come in.
         drop(unsafe { KBox::from_raw(self.inner.as_ptr()) });
     }
+}
+
+/// Whether `owner`, this module, is being removed. Built in (NULL) it never is.
+fn is_going(owner: *mut bindings::module) -> bool {
+    if owner.is_null() {
+        return false;
+    }
+    // SAFETY: the module whose code is running is there.
+    let state = unsafe { (&raw const (*owner).state).read_volatile() };
+
+    state == bindings::module_state_MODULE_STATE_GOING
 }
 
 /// `bpf_preload_ops::preload`: fills `info`, all of it or nothing.
@@ -215,9 +225,7 @@ impl<P: Preload> Drop for Registration<P> {
 /// a `Registration<P>` that has put this function into the slot is held until inode.c has taken its own
 /// references to the links.
 unsafe extern "C" fn preload_callback<P: Preload>(info: *mut bpf_preload_info) -> c_int {
-    let inner = REGISTERED
-        .load(kernel::sync::atomic::Acquire)
-        .cast::<Inner<P>>();
+    let inner = REGISTERED.load(Acquire).cast::<Inner<P>>();
 
     from_result(|| {
         if inner.is_null() {

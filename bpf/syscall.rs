@@ -29,8 +29,10 @@ pub(crate) use super::attr::{
 /// Each address in `attr` that `cmd` uses must be that of kernel memory, valid for what the command does
 /// with it and as large as `attr` says.
 unsafe fn bpf(cmd: bindings::bpf_cmd, attr: &mut bindings::bpf_attr) -> c_int {
+    let size = size_of::<bindings::bpf_attr>() as c_uint;
+
     // SAFETY: `attr` is a whole `bpf_attr`; the rest is the caller's promise.
-    unsafe { kern_sys_bpf(cmd as c_int, attr, size_of::<bindings::bpf_attr>() as c_uint) }
+    unsafe { kern_sys_bpf(cmd as c_int, attr, size) }
 }
 
 /// `BPF_MAP_CREATE`

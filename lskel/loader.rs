@@ -127,8 +127,8 @@ pub(super) unsafe fn load_and_run<T: Object, C>(ctx: *mut C, size: u32) -> Resul
         fd_array: &[map.as_raw()],
     };
     // SAFETY: by the contract of `Object` the loader prog names one fd, index 0.
-    let prog = unsafe { syscall::prog_load(&prog) }
-        .map_err(LoadError::at::<T>(Step::LoadLoaderProg))?;
+    let prog =
+        unsafe { syscall::prog_load(&prog) }.map_err(LoadError::at::<T>(Step::LoadLoaderProg))?;
 
     // SAFETY: the context by this function's contract; by the contract of `Object` the loader prog passes
     // addresses within its map only, and those that the context gives it.

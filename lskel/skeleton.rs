@@ -214,9 +214,10 @@ impl<O: Object> Skeleton<O, Loaded<O>> {
 /// Attaches one prog and returns the link's fd.
 fn attach(prog: &OwnedFd, def: &ProgDef) -> Result<OwnedFd> {
     match (def.prog_type, def.expected_attach_type) {
-        (bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING, bindings::bpf_attach_type_BPF_TRACE_ITER) => {
-            syscall::link_create(prog, def.expected_attach_type)
-        }
+        (
+            bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
+            bindings::bpf_attach_type_BPF_TRACE_ITER,
+        ) => syscall::link_create(prog, def.expected_attach_type),
         _ => Err(EOPNOTSUPP),
     }
 }

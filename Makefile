@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# For people: names for what scripts/ does. kbuild reads Kbuild, not this file.
+
+# KDIR: a kernel directory of one's own. KERNEL: another release than the default one (make kernels).
+export KDIR KERNEL KERNELS
+
+.PHONY: all
+all: ## build bpf_preload_rs.ko for the default kernel; KERNEL=RELEASE or KDIR=DIR for another
+	@scripts/module
+
+.PHONY: demo
+demo: ## the main job, from nothing: boot a stock kernel with the module and show both files
+	@scripts/qemu demo
+
+.PHONY: test
+test: ## the tests: host crates, checks and every QEMU scenario; KERNELS="A B" chooses the kernels
+	@scripts/test
+
+.PHONY: check
+check: ## everything that needs no QEMU: formatting, lints, unsafe, generated files
+	@scripts/check
+
+.PHONY: shell
+shell: ## an interactive guest with the module loaded and bpffs mounted
+	@scripts/qemu shell
+
+.PHONY: vng
+vng: ## the same mount in a guest of virtme-ng
+	@scripts/vng
+
+.PHONY: lskel
+lskel: ## generate the light skeletons in iterators/ again
+	@scripts/lskel
+
+.PHONY: kernels
+kernels: ## list the kernels that the archive has
+	@scripts/kernels
+
+.PHONY: env
+env: ## print where things are, as shell assignments
+	@scripts/env
+
+.PHONY: clean
+clean: ## remove what was built in this checkout
+	rm -rf build bpf_preload_rs.ko
+
+.PHONY: distclean
+distclean: clean ## remove also the cache folder: toolchain root, kernel directories, cargo's output
+	@scripts/distclean
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
