@@ -51,13 +51,13 @@ fn addr_of<T>(slice: &[T]) -> u64 {
     slice.as_ptr().expose_provenance() as u64
 }
 
-/// An object's name as a `bpf_attr` has it: zero-padded. `ENAMETOOLONG` if it is over 15 bytes.
+/// An object's name as a `bpf_attr` has it: zero-padded. `EINVAL` if it is over 15 bytes.
 fn obj_name(name: &CStr) -> Result<[c_char; bindings::BPF_OBJ_NAME_LEN as usize]> {
     let mut raw = [0; bindings::BPF_OBJ_NAME_LEN as usize];
     let bytes = name.to_bytes_with_nul();
 
     raw.get_mut(..bytes.len())
-        .ok_or(ENAMETOOLONG)?
+        .ok_or(EINVAL)?
         .copy_from_slice(bytes);
     Ok(raw)
 }

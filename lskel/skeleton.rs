@@ -218,7 +218,8 @@ fn attach(prog: &OwnedFd, def: &ProgDef) -> Result<OwnedFd> {
             bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
             bindings::bpf_attach_type_BPF_TRACE_ITER,
         ) => syscall::link_create(prog, def.expected_attach_type),
-        _ => Err(EOPNOTSUPP),
+        // Not every kernel that this builds for has a name for it in Rust.
+        _ => Err(Error::from_errno(-(bindings::EOPNOTSUPP as c_int))),
     }
 }
 
