@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `lskel-gen`: see `--help`.
+
+use anyhow::{bail, Context, Result};
+use clap::Parser;
+use lskel_gen::input::{self, Compiler};
+use lskel_gen::worker::{self, Worker};
+use lskel_gen::{output, Options};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Makes a Rust light skeleton of a BPF object, for a kernel module.
+///
+/// A light skeleton loads an object's maps and progs from within the kernel, without libbpf at run time.
+/// From NAME.bpf.c (compiled with clang for both byte orders) or NAME.bpf.o come, for each byte order E:
+///
+///   NAME.lskel-E.rs      names and numbers, to be included in the module
+///   NAME.lskel-E.data    what the loader prog works on
+///   NAME.lskel-E.insns   the loader prog
+///
+/// and NAME.lskel.lock with the hashes of all files and the versions of the tools. The same input gives
+/// the same bytes, in whatever folder.
+#[derive(Parser)]
+#[command(version, verbatim_doc_comment)]
+struct Args {
+    /// Sources (NAME.bpf.c) or objects (NAME.bpf.o; of each name one for each byte order at most).
+    #[arg(required = true, value_name = "SOURCE.bpf.c|OBJECT.bpf.o")]
+    files: Vec<PathBuf>,
+
+    /// Where the files go.
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+
+    /// Write nothing: compare with what is in DIR, name what differs, and end with status 1 if anything does.
+    #[arg(long)]
+    check: bool,
+
+    /// Load this prog though its section, SEC("?…"), says otherwise. May be repeated.
+    #[arg(long, value_name = "PROG")]
+    load: Vec<String>,
+
+    /// The path of the runtime's module in the generated code.
+    #[arg(long, value_name = "PATH", default_value = "crate::lskel")]
+    runtime: String,
+
+    /// The clang to compile with.
+    #[arg(long, value_name = "PROGRAM", default_value = "clang")]
+    clang: PathBuf,
+
+    /// One more argument for clang, as in --cflag=-D__TARGET_ARCH_x86. May be repeated.
+    #[arg(long = "cflag", value_name = "ARG", allow_hyphen_values = true)]
+    cflags: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == worker::ARGUMENT) {
+        return report(worker::serve().context("worker"));
+    }
+    report(run(&Args::parse()))
+}
+
+fn report(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("lskel-gen: error: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<()> {
+    let compiler = Compiler {
+        clang: args.clang.clone(),
+        cflags: args.cflags.clone(),
+    };
+    let options = Options {
+        runtime: args.runtime.clone(),
+        load: args.load.clone(),
+    };
+    let worker = Worker::of_this_program()?;
+
+    // All or nothing: no file is written before each object has been a success.
+    let mut files = lskel_gen::Files::new();
+    for input in input::collect(&args.files, &compiler)? {
+        files.extend(lskel_gen::generate(&input, &options, &worker)?);
+    }
+    if !args.check {
+        return Ok(output::write(&args.output, &files)?);
+    }
+    let differ = output::differences(&args.output, &files);
+    if !differ.is_empty() {
+        bail!("{}; run lskel-gen without --check", differ.join("\n"));
+    }
+    Ok(())
+}

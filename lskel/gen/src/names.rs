@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Rust names for what C and ELF call something else.
+
+use crate::skeleton::Map;
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+
+/// Words that cannot be a field's name, in any edition.
+const KEYWORDS: &[&str] = &[
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn",
+    "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop",
+    "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "static",
+    "struct", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual",
+    "where", "while", "yield",
+];
+/// Words that cannot be one even as `r#…`.
+const NEVER: &[&str] = &["_", "crate", "self", "Self", "super"];
+
+/// A Rust identifier that resembles `name`.
+pub fn ident(name: &str) -> String {
+    let mut ident: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect();
+    if ident.is_empty() || ident.starts_with(|c: char| c.is_ascii_digit()) {
+        ident.insert(0, '_');
+    }
+    if NEVER.contains(&ident.as_str()) {
+        ident.push('_');
+    } else if KEYWORDS.contains(&ident.as_str()) {
+        ident.insert_str(0, "r#");
+    }
+    ident
+}
+
+/// A map's field: `rodata` for `iterator.rodata`, `data_read_mostly` for `.data.read_mostly`.
+pub fn map_field(map: &Map) -> String {
+    match map.name.split_once('.') {
+        Some((_, section)) if map.internal => ident(section),
+        _ => ident(&map.name),
+    }
+}
+
+/// A type's name: `BpfIter` for `bpf_iter`.
+pub fn type_name(name: &str) -> String {
+    let camel: String = name
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(|word| word[..1].to_ascii_uppercase() + &word[1..])
+        .collect();
+    ident(&camel)
+}
+
+/// Refuses two things under one name.
+pub fn check_unique<'a>(
+    fields: impl Iterator<Item = (&'a String, &'a String)>,
+    kind: &str,
+) -> Result<()> {
+    let mut seen = BTreeMap::new();
+    for (field, name) in fields {
+        if let Some(other) = seen.insert(field, name) {
+            return Err(Error::unsupported(
+                format!("{kind}s '{other}' and '{name}' would both be the field `{field}`"),
+                "rename one of them",
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The files: written, or compared with what is there.
+
+use crate::{Error, Files, Result};
+use std::fs;
+use std::path::Path;
+
+/// Writes the files, none of them half.
+pub fn write(dir: &Path, files: &Files) -> Result<()> {
+    fs::create_dir_all(dir).map_err(Error::io("make", dir))?;
+    let mut written = Vec::new();
+    for (name, bytes) in files {
+        let new = dir.join(format!(".{name}.new"));
+        fs::write(&new, bytes).map_err(Error::io("write", &new))?;
+        written.push((new, dir.join(name)));
+    }
+    for (new, path) in written {
+        fs::rename(&new, &path).map_err(Error::io("write", &path))?;
+    }
+    Ok(())
+}
+
+/// Names the files that are missing or differ.
+pub fn differences(dir: &Path, files: &Files) -> Vec<String> {
+    let mut differ = Vec::new();
+    for (name, bytes) in files {
+        let path = dir.join(name);
+        match fs::read(&path) {
+            Ok(there) if there == *bytes => {}
+            Ok(_) => differ.push(format!("{} differs", path.display())),
+            Err(e) => differ.push(format!("{}: {e}", path.display())),
+        }
+    }
+    differ
+}
