@@ -80,16 +80,16 @@ struct Links {
 
 impl Links {
     fn load() -> Result<Self, LoadError> {
-        let links = Skeleton::<Iterators, Open>::open()
+        let links = Skeleton::<Open<Iterators>>::open()
             .load()?
             .attach()?
             .into_links();
 
         Ok(Self {
             maps: IterLink::try_from(links.dump_bpf_map)
-                .map_err(LoadError::at::<Iterators>(Step::TakeLink(c"dump_bpf_map")))?,
+                .map_err(LoadError::at(Step::TakeLink(c"dump_bpf_map")))?,
             progs: IterLink::try_from(links.dump_bpf_prog)
-                .map_err(LoadError::at::<Iterators>(Step::TakeLink(c"dump_bpf_prog")))?,
+                .map_err(LoadError::at(Step::TakeLink(c"dump_bpf_prog")))?,
         })
     }
 }
@@ -103,7 +103,7 @@ impl DebugFiles {
         if let Some(links) = self.0.as_ref() {
             return Ok(links);
         }
-        self.0.populate(Links::load().inspect_err(|e| pr_err!("{e}\n"))?);
+        self.0.populate(Links::load().inspect_err(|e| pr_err!("iterators: {e}\n"))?);
         self.0.as_ref().ok_or(EAGAIN)
     }
 }

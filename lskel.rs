@@ -6,23 +6,34 @@
 //! the names of the object's maps and progs. Nothing of libbpf is needed to load it:
 //!
 //! ```ignore
-//! let links = Skeleton::<Iterators, Open>::open().load()?.attach()?.into_links();
+//! let links = Skeleton::<Open<Iterators>>::open().load()?.attach()?.into_links();
 //! ```
 //!
 //! C header: [`tools/lib/bpf/skel_internal.h`](srctree/tools/lib/bpf/skel_internal.h)
 
 #![allow(unsafe_code, reason = "blobs are taken at their word here")]
-#![allow(dead_code, reason = "a module uses the part that it needs")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "a module uses the part that it needs"
+)]
 
 pub(crate) mod abi;
 mod fields;
-mod loader;
+mod global;
+pub(crate) mod loader;
 mod skeleton;
 
 pub(crate) use self::{
     fields::{
         fields,
         Fields, //
+    },
+    global::{
+        Globals,
+        Section,
+        Var, //
     },
     loader::{
         LoadError,

@@ -118,3 +118,10 @@ pub(super) fn link_create(
     attr.link_create.attach_type = attach_type;
     attr
 }
+
+pub(super) fn raw_tracepoint_open(prog: &OwnedFd) -> bindings::bpf_attr {
+    let mut attr = bindings::bpf_attr::default();
+
+    attr.raw_tracepoint.prog_fd = prog.as_raw();
+    attr
+}

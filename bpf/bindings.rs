@@ -18,4 +18,4 @@ use kernel::bindings::{
     module, //
 };
 
-include!(env!("BPF_PRELOAD_RS_BINDINGS"));
+include!(env!("BPF_BINDINGS"));

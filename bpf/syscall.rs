@@ -106,3 +106,14 @@ pub(crate) fn link_create(
     // SAFETY: this command returns a new fd.
     unsafe { OwnedFd::from_ret(ret) }
 }
+
+/// `BPF_RAW_TRACEPOINT_OPEN` for a prog that names its target itself: `tp_btf`, `fentry`, `fexit`, `fmod_ret`,
+/// `lsm`.
+pub(crate) fn raw_tracepoint_open(prog: &OwnedFd) -> Result<OwnedFd> {
+    let mut attr = attr::raw_tracepoint_open(prog);
+
+    // SAFETY: the attr has no address: the tracepoint's name is NULL.
+    let ret = unsafe { bpf(bindings::bpf_cmd_BPF_RAW_TRACEPOINT_OPEN, &mut attr) };
+    // SAFETY: this command returns a new fd.
+    unsafe { OwnedFd::from_ret(ret) }
+}

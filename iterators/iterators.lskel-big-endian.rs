@@ -36,6 +36,7 @@ pub(crate) enum Iterators {}
 unsafe impl Object for Iterators {
     type Maps = Maps<()>;
     type Progs = Progs<()>;
+    type Sections = ();
 
     const NAME: &'static CStr = c"iterators";
     const DATA: &'static [u8] = include_bytes!("iterators.lskel-big-endian.data");
@@ -65,4 +66,6 @@ unsafe impl Object for Iterators {
             expected_attach_type: 28,
         },
     };
+
+    const SECTIONS: () = ();
 }

@@ -5,7 +5,6 @@
 //! C header: [`tools/lib/bpf/skel_internal.h`](srctree/tools/lib/bpf/skel_internal.h),
 //! `bpf_load_and_run()`
 
-use super::skeleton::Object;
 use crate::bpf::syscall::{
     self,
     MapCreate,
@@ -13,6 +12,7 @@ use crate::bpf::syscall::{
 };
 use kernel::{
     bindings,
+    error::to_result,
     fmt,
     prelude::*, //
 };
@@ -62,26 +62,20 @@ impl fmt::Display for Step {
 /// Why an object is not there: the step, and the errno that the kernel gave.
 #[derive(Clone, Copy)]
 pub(crate) struct LoadError {
-    object: &'static CStr,
     step: Step,
     error: Error,
 }
 
 impl LoadError {
     /// For use with [`Result::map_err`].
-    pub(crate) fn at<T: Object>(step: Step) -> impl FnOnce(Error) -> Self {
-        move |error| Self {
-            object: T::NAME,
-            step,
-            error,
-        }
+    pub(crate) fn at(step: Step) -> impl FnOnce(Error) -> Self {
+        move |error| Self { step, error }
     }
 }
 
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self.object, f)?;
-        f.write_str(": failed to ")?;
+        f.write_str("failed to ")?;
         fmt::Display::fmt(&self.step, f)?;
         write!(f, ": {:?} ({})", self.error, self.error.to_errno())
     }
@@ -93,46 +87,54 @@ impl From<LoadError> for Error {
     }
 }
 
-/// Runs the loader prog of `T` on `ctx`, which has `size` bytes.
+/// Runs a loader prog, `insns`, on a map with the value `data` and on `ctx`, which has `size` bytes.
 ///
 /// The map and the loader prog are gone when this returns. While the prog runs they hold the lowest free
 /// fds, so that what it opens is never fd 0, which it could not tell from none.
 ///
 /// # Safety
 ///
-/// `ctx` must be valid for reads and writes of `size` bytes, start with a
-/// [`bpf_loader_ctx`](super::abi::bpf_loader_ctx), and stand for any bytes.
-pub(super) unsafe fn load_and_run<T: Object, C>(ctx: *mut C, size: u32) -> Result<(), LoadError> {
-    let map = MapCreate {
-        map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
-        map_name: c"__loader.map",
-        key_size: 4,
-        value_size: u32::try_from(T::DATA.len())
-            .map_err(|_| E2BIG)
-            .map_err(LoadError::at::<T>(Step::CreateLoaderMap))?,
-        max_entries: 1,
-    };
-    let map = syscall::map_create(&map).map_err(LoadError::at::<T>(Step::CreateLoaderMap))?;
+/// `data` and `insns` must keep the contract of [`Object`](super::Object). `ctx` must be valid for reads and
+/// writes of `size` bytes, start with a [`bpf_loader_ctx`](super::abi::bpf_loader_ctx), and stand for any
+/// bytes.
+pub(crate) unsafe fn load_and_run<C>(
+    data: &[u8],
+    insns: &[u8],
+    ctx: *mut C,
+    size: u32,
+) -> Result<(), LoadError> {
+    let map = u32::try_from(data.len())
+        .map_err(Error::from)
+        .and_then(|value_size| {
+            syscall::map_create(&MapCreate {
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+                map_name: c"__loader.map",
+                key_size: 4,
+                value_size,
+                max_entries: 1,
+            })
+        })
+        .map_err(LoadError::at(Step::CreateLoaderMap))?;
 
     // SAFETY: the map was made for a key of 4 bytes and a value of this size.
-    unsafe { syscall::map_update_elem(&map, &[0; 4], T::DATA) }
-        .map_err(LoadError::at::<T>(Step::UpdateLoaderMap))?;
+    unsafe { syscall::map_update_elem(&map, &[0; 4], data) }
+        .map_err(LoadError::at(Step::UpdateLoaderMap))?;
 
     let prog = ProgLoad {
         prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL,
         prog_name: c"__loader.prog",
-        insns: T::INSNS,
+        insns,
         license: c"Dual BSD/GPL",
         prog_flags: bindings::BPF_F_SLEEPABLE,
         fd_array: &[map.as_raw()],
     };
-    // SAFETY: by the contract of `Object` the loader prog names one fd, index 0.
+    // SAFETY: by the caller's promise the loader prog names one fd, index 0.
     let prog =
-        unsafe { syscall::prog_load(&prog) }.map_err(LoadError::at::<T>(Step::LoadLoaderProg))?;
+        unsafe { syscall::prog_load(&prog) }.map_err(LoadError::at(Step::LoadLoaderProg))?;
 
-    // SAFETY: the context by this function's contract; by the contract of `Object` the loader prog passes
-    // addresses within its map only, and those that the context gives it.
+    // SAFETY: by the caller's promise, for the context and for the addresses that the prog passes on:
+    // within its map, or given by the context.
     let ret = unsafe { syscall::prog_run(&prog, ctx, size) }
-        .map_err(LoadError::at::<T>(Step::RunLoaderProg))?;
-    kernel::error::to_result(ret).map_err(LoadError::at::<T>(Step::LoaderProg))
+        .map_err(LoadError::at(Step::RunLoaderProg))?;
+    to_result(ret).map_err(LoadError::at(Step::LoaderProg))
 }

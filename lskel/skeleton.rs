@@ -10,6 +10,11 @@ use super::{
         BPF_SKEL_KERNEL, //
     },
     fields::Fields,
+    global::{
+        Globals,
+        Section,
+        Shared, //
+    },
     loader::{
         load_and_run,
         LoadError,
@@ -21,7 +26,6 @@ use crate::bpf::{
     link::Link,
     syscall, //
 };
-use core::marker::PhantomData;
 use kernel::{
     bindings,
     prelude::*, //
@@ -35,11 +39,13 @@ use kernel::{
 /// that has a descriptor for each field of `Maps` and then of `Progs`, the loader prog writes fds that it
 /// has opened into them. It names one fd, index 0: a map with one value, `DATA`. The addresses that it
 /// passes to the kernel lie in that value or come from the context.
-pub(crate) unsafe trait Object {
+pub(crate) unsafe trait Object: Sized {
     /// A field for each map.
     type Maps: Fields;
     /// A field for each prog.
     type Progs: Fields;
+    /// A [`Section`] for each section of globals.
+    type Sections: 'static;
 
     /// The object's name.
     const NAME: &'static CStr;
@@ -51,6 +57,8 @@ pub(crate) unsafe trait Object {
     const MAPS: <Self::Maps as Fields>::Of<MapDef>;
     /// What the object says of its progs.
     const PROGS: <Self::Progs as Fields>::Of<ProgDef>;
+    /// Where the globals are.
+    const SECTIONS: Self::Sections;
 }
 
 /// What an object says of a map.
@@ -95,7 +103,7 @@ struct Ctx<O: Object> {
 }
 
 impl<O: Object> Ctx<O> {
-    fn new() -> Self {
+    fn new(max_entries: MapsOf<O, u32>) -> Self {
         Self {
             head: bpf_loader_ctx {
                 // A few dozen bytes a map: `load_and_run` is refused long before this wraps.
@@ -103,14 +111,21 @@ impl<O: Object> Ctx<O> {
                 flags: BPF_SKEL_KERNEL,
                 ..Default::default()
             },
-            maps: O::Maps::map(O::MAPS, |_| bpf_map_desc::default()),
+            maps: O::Maps::map(max_entries, |max_entries| bpf_map_desc {
+                max_entries,
+                ..Default::default()
+            }),
             progs: O::Progs::map(O::PROGS, |_| bpf_prog_desc::default()),
         }
     }
 }
 
 /// State of a [`Skeleton`]: nothing of the object is in the kernel.
-pub(crate) struct Open(());
+pub(crate) struct Open<O: Object> {
+    max_entries: MapsOf<O, u32>,
+    /// The object's data, where it was changed.
+    data: Option<KVVec<u8>>,
+}
 
 /// State of a [`Skeleton`]: its maps and progs are in the kernel.
 pub(crate) struct Loaded<O: Object> {
@@ -126,19 +141,43 @@ pub(crate) struct Attached<O: Object> {
 
 /// An object on its way into the kernel: [`Open`], then [`Loaded`], then [`Attached`].
 ///
-/// What a skeleton has opened is closed when it is dropped, in whatever state it is.
-pub(crate) struct Skeleton<O: Object, S> {
-    state: S,
-    _object: PhantomData<O>,
-}
+/// What a skeleton has opened is closed when it is dropped, in whatever state it is. It belongs to the task
+/// that loads it.
+pub(crate) struct Skeleton<S>(S);
 
-impl<O: Object> Skeleton<O, Open> {
+impl<O: Object> Skeleton<Open<O>> {
     /// The object as it was generated.
     pub(crate) fn open() -> Self {
-        Self {
-            state: Open(()),
-            _object: PhantomData,
-        }
+        Self(Open {
+            max_entries: O::Maps::map(O::MAPS, |_| 0),
+            data: None,
+        })
+    }
+
+    /// The `max_entries` of each map, in elements; 0 is what the object says.
+    pub(crate) fn max_entries_mut(&mut self) -> &mut MapsOf<O, u32> {
+        &mut self.0.max_entries
+    }
+
+    /// The initial value of a section of globals, to be changed.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `EINVAL` if the section is not within the object's data.
+    pub(crate) fn globals_mut<T: Globals>(
+        &mut self,
+        section: impl FnOnce(&O::Sections) -> &Section<O, T>,
+    ) -> Result<&mut T> {
+        let data = match &mut self.0.data {
+            Some(data) => data,
+            none => {
+                let mut data = KVVec::new();
+                data.extend_from_slice(O::DATA, GFP_KERNEL)?;
+                none.insert(data)
+            }
+        };
+
+        section(&O::SECTIONS).within(data).ok_or(EINVAL)
     }
 
     /// Creates the maps and loads the progs.
@@ -146,29 +185,28 @@ impl<O: Object> Skeleton<O, Open> {
     /// # Errors
     ///
     /// A [`LoadError`]: nothing of the object is left in the kernel then.
-    pub(crate) fn load(self) -> Result<Skeleton<O, Loaded<O>>, LoadError> {
-        let Open(()) = self.state;
-        let mut ctx = KBox::new(Ctx::<O>::new(), GFP_KERNEL)
-            .map_err(|e| LoadError::at::<O>(Step::Alloc)(e.into()))?;
+    pub(crate) fn load(self) -> Result<Skeleton<Loaded<O>>, LoadError> {
+        let Open { max_entries, data } = self.0;
+        let data = data.as_deref().unwrap_or(O::DATA);
+        let mut ctx = KBox::new(Ctx::<O>::new(max_entries), GFP_KERNEL)
+            .map_err(|e| LoadError::at(Step::Alloc)(e.into()))?;
         let size = ctx.head.sz;
 
-        // SAFETY: the context starts with its head, has `size` bytes, and any bytes will do for it.
-        unsafe { load_and_run::<O, _>(&raw mut *ctx, size) }?;
+        // SAFETY: `data` is as it was generated but for the initial values of globals, which the loader prog
+        // hands on unread; the context starts with its head, has `size` bytes, and any bytes will do for it.
+        unsafe { load_and_run(data, O::INSNS, &raw mut *ctx, size) }?;
 
         // All of them are ours before the first that is missing can end this.
         let maps = O::Maps::map(O::Maps::as_ref(&ctx.maps), |desc| take_fd(desc.map_fd));
         let progs = O::Progs::map(O::Progs::as_ref(&ctx.progs), |desc| take_fd(desc.prog_fd));
         let maps = O::Maps::try_map(O::Maps::zip(maps, O::MAPS), |(fd, def)| {
-            fd.map_err(LoadError::at::<O>(Step::TakeFd(def.name)))
+            fd.map_err(LoadError::at(Step::TakeFd(def.name)))
         })?;
         let progs = O::Progs::try_map(O::Progs::zip(progs, O::PROGS), |(fd, def)| {
-            fd.map_err(LoadError::at::<O>(Step::TakeFd(def.name)))
+            fd.map_err(LoadError::at(Step::TakeFd(def.name)))
         })?;
 
-        Ok(Skeleton {
-            state: Loaded { maps, progs },
-            _object: PhantomData,
-        })
+        Ok(Skeleton(Loaded { maps, progs }))
     }
 }
 
@@ -181,53 +219,92 @@ fn take_fd(fd: i32) -> Result<OwnedFd> {
     unsafe { OwnedFd::from_ret(fd) }
 }
 
-impl<O: Object> Skeleton<O, Loaded<O>> {
+/// A loaded prog.
+pub(crate) struct Prog<'a> {
+    /// Its fd.
+    pub(crate) fd: &'a OwnedFd,
+    /// What the object says of it.
+    pub(crate) def: ProgDef,
+}
+
+impl Prog<'_> {
+    /// Attaches it to what its section names.
+    ///
+    /// # Errors
+    ///
+    /// A [`LoadError`] that names the prog: `EOPNOTSUPP` for a kind that this cannot attach.
+    pub(crate) fn attach(&self) -> Result<Link, LoadError> {
+        let fd = match (self.def.prog_type, self.def.expected_attach_type) {
+            (
+                bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
+                attach_type @ bindings::bpf_attach_type_BPF_TRACE_ITER,
+            ) => syscall::link_create(self.fd, attach_type),
+            (
+                bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING
+                | bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
+                _,
+            ) => syscall::raw_tracepoint_open(self.fd),
+            // Not every kernel that this builds for has a name for it in Rust.
+            _ => Err(Error::from_errno(-(bindings::EOPNOTSUPP as c_int))),
+        }
+        .map_err(LoadError::at(Step::Attach(self.def.name)))?;
+
+        Link::get_from_fd(&fd).map_err(LoadError::at(Step::TakeLink(self.def.name)))
+    }
+}
+
+impl<O: Object> Loaded<O> {
+    fn progs(&self) -> ProgsOf<O, Prog<'_>> {
+        let progs = O::Progs::zip(O::Progs::as_ref(&self.progs), O::PROGS);
+
+        O::Progs::map(progs, |(fd, def)| Prog { fd, def })
+    }
+}
+
+impl<O: Object> Skeleton<Loaded<O>> {
     /// The fd of each map.
     pub(crate) fn maps(&self) -> &MapsOf<O, OwnedFd> {
-        &self.state.maps
+        &self.0.maps
+    }
+
+    /// Each prog, to be attached by itself.
+    pub(crate) fn progs(&self) -> ProgsOf<O, Prog<'_>> {
+        self.0.progs()
+    }
+
+    /// A section of globals, as the progs have it now. It outlives the skeleton.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF` or `EINVAL` if another thread of the task has put something else in the map's place.
+    pub(crate) fn globals<T: Globals>(
+        &self,
+        section: impl FnOnce(&O::Sections) -> &Section<O, T>,
+    ) -> Result<Shared<T>> {
+        section(&O::SECTIONS).of(&self.0.maps)
     }
 
     /// Attaches each prog.
     ///
     /// # Errors
     ///
-    /// A [`LoadError`] that names the prog: `EOPNOTSUPP` for a kind that this cannot attach. Nothing is
-    /// attached then, and nothing of the object is left in the kernel.
-    pub(crate) fn attach(self) -> Result<Skeleton<O, Attached<O>>, LoadError> {
-        let progs = O::Progs::as_ref(&self.state.progs);
-        let links = O::Progs::try_map(O::Progs::zip(progs, O::PROGS), |(prog, def)| {
-            let fd = attach(prog, &def).map_err(LoadError::at::<O>(Step::Attach(def.name)))?;
+    /// A [`LoadError`] that names the prog, as from [`Prog::attach`]. Nothing is attached then, and nothing
+    /// of the object is left in the kernel.
+    pub(crate) fn attach(self) -> Result<Skeleton<Attached<O>>, LoadError> {
+        let links = O::Progs::try_map(self.progs(), |prog| prog.attach())?;
 
-            Link::get_from_fd(&fd).map_err(LoadError::at::<O>(Step::TakeLink(def.name)))
-        })?;
-
-        Ok(Skeleton {
-            state: Attached {
-                loaded: self.state,
-                links,
-            },
-            _object: PhantomData,
-        })
+        Ok(Skeleton(Attached {
+            loaded: self.0,
+            links,
+        }))
     }
 }
 
-/// Attaches one prog and returns the link's fd.
-fn attach(prog: &OwnedFd, def: &ProgDef) -> Result<OwnedFd> {
-    match (def.prog_type, def.expected_attach_type) {
-        (
-            bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
-            bindings::bpf_attach_type_BPF_TRACE_ITER,
-        ) => syscall::link_create(prog, def.expected_attach_type),
-        // Not every kernel that this builds for has a name for it in Rust.
-        _ => Err(Error::from_errno(-(bindings::EOPNOTSUPP as c_int))),
-    }
-}
-
-impl<O: Object> Skeleton<O, Attached<O>> {
+impl<O: Object> Skeleton<Attached<O>> {
     /// Takes the links out and closes everything else. What is attached stays so, with the maps that it
     /// uses, for as long as its link lives.
     pub(crate) fn into_links(self) -> ProgsOf<O, Link> {
-        let Attached { loaded, links } = self.state;
+        let Attached { loaded, links } = self.0;
 
         drop(loaded);
         links

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# For the Kbuild of a module that has bpf/: bindgen's output of bindings_helper.h, the few declarations that
+# kernel::bindings lacks. The names after --blocklist-type are the kernel's own, taken from there.
+#
+# Include it, and let the crate's object depend on $(bpf-bindings).
+
+bpf-bindings := $(obj)/bindings_generated.rs
+
+quiet_cmd_bpf_bindings = BINDGEN $@
+      cmd_bpf_bindings = \
+	$(BINDGEN) $< --rust-target 1.85 --use-core --ctypes-prefix kernel::ffi --no-layout-tests \
+		--no-debug '.*' --allowlist-function kern_sys_bpf --allowlist-type 'bpf_preload_.*' \
+		--allowlist-var '(bpf_preload_ops|BPF_PRELOAD_LINKS)' \
+		--blocklist-type '(bpf_link|module|bpf_attr)' \
+		-o $@ -- -w -funsigned-char $(filter --target=%,$(KBUILD_CFLAGS))
+
+$(bpf-bindings): $(src)/bindings_helper.h FORCE
+	$(call if_changed,bpf_bindings)
+
+targets += bindings_generated.rs
+clean-files += bindings_generated.rs
+
+# bpf/bindings.rs includes it.
+export BPF_BINDINGS := $(abspath $(bpf-bindings))
