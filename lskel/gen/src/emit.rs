@@ -2,10 +2,12 @@
 
 //! The Rust file: names and numbers, no logic. It comes out as rustfmt would leave it.
 
+use crate::globals::{Kind, Layout, Section};
 use crate::input::Input;
+use crate::loader::{self, Event};
 use crate::names;
 use crate::skeleton::{ByteOrder, Map, Prog, Skeleton};
-use crate::Result;
+use crate::{Error, Result};
 
 /// rustfmt's line width.
 const WIDTH: usize = 100;
@@ -37,10 +39,21 @@ pub fn rust(
     line("");
     line(&format!("//! Light skeleton of `{origin}`, {}.", byte_order.words()));
     line("");
-    line(&format!("use {runtime}::{{"));
-    for import in ["MapDef", "Object", "ProgDef, //"] {
-        line(&format!("    {import}{}", if import.ends_with("//") { "" } else { "," }));
+    let globals = &skeleton.globals;
+    if !globals.sections.is_empty() {
+        line("#![allow(dead_code, reason = \"a user takes what it needs\")]");
+        line("");
     }
+    let mut imports = vec!["MapDef", "Object", "ProgDef"];
+    if !skeleton.slots.is_empty() {
+        imports.push("ProgArraySlot");
+    }
+    if !globals.sections.is_empty() {
+        imports.extend(["Globals", "Section", "Var"]);
+    }
+    imports.sort_unstable();
+    line(&format!("use {runtime}::{{"));
+    line(&format!("    {}, //", imports.join(",\n    ")));
     line("};");
     line("use kernel::prelude::*;");
     line("");
@@ -71,8 +84,128 @@ pub fn rust(
     let prog_values = progs.iter().map(|(field, prog)| (field.as_str(), prog_def(prog)));
     table(&mut line, "MAPS", "Maps", "MapDef", map_values);
     table(&mut line, "PROGS", "Progs", "ProgDef", prog_values);
+    slots(&mut line, skeleton);
     line("}");
+    for section in &globals.sections {
+        line("");
+        let field = maps.get(section.map).map_or("", |(field, _)| field);
+        let offset = initial_value(skeleton, section.map, byte_order)?;
+        self::section(&mut line, section, &type_name, field, offset);
+    }
+    if !globals.structs.is_empty() {
+        line("");
+        line("/// Types of globals. Any bytes are a value of them; what Rust has no such type for is bytes.");
+        line("pub(crate) mod types {");
+        line("    #![allow(non_camel_case_types, non_snake_case, reason = \"names stay with C\")]");
+        line("");
+        line("    use super::Var;");
+        for layout in &globals.structs {
+            line("");
+            let doc = format!("`struct {}`, {} bytes.", layout.name, layout.size);
+            self::layout(&mut line, layout, &doc, "    ", "");
+        }
+        line("}");
+    }
     Ok(out)
+}
+
+/// Where in the loader's data a map's initial value is.
+fn initial_value(skeleton: &Skeleton, map: usize, byte_order: ByteOrder) -> Result<u32> {
+    let insns = loader::read(&skeleton.insns, byte_order);
+    let size = skeleton.maps[map].value_size;
+    let value = loader::trace(&insns).into_iter().find_map(|(_, event)| match event {
+        Event::Init { map: of, value, size: of_size } if of == map && of_size == size => Some(value),
+        _ => None,
+    });
+    value.ok_or_else(|| {
+        Error::Input(format!(
+            "the loader prog does not fill map '{}' as expected",
+            skeleton.maps[map].name
+        ))
+    })
+}
+
+/// The slots of prog arrays.
+fn slots(line: &mut impl FnMut(&str), skeleton: &Skeleton) {
+    if skeleton.slots.is_empty() {
+        return;
+    }
+    line("");
+    line("    const PROG_ARRAY_SLOTS: &'static [ProgArraySlot] = &[");
+    for slot in &skeleton.slots {
+        let (map, prog) = (&skeleton.maps[slot.map], &skeleton.progs[slot.prog]);
+        line(&format!("        // `{}` in `{}`", escape(&prog.name), escape(&map.name)));
+        line("        ProgArraySlot {");
+        line(&format!("            map: {},", slot.map));
+        line(&format!("            index: {},", slot.index));
+        line(&format!("            prog: {},", slot.prog));
+        line("        },");
+    }
+    line("    ];");
+}
+
+/// A section of globals.
+fn section(
+    line: &mut impl FnMut(&str),
+    section: &Section,
+    object: &str,
+    field: &str,
+    offset: u32,
+) {
+    let name = &section.layout.name;
+    let doc = format!("Globals in section `{}`.", escape(&section.name));
+    layout(line, &section.layout, &doc, "", "types::");
+    line("");
+    line("// SAFETY: `#[repr(C)]`, made of `Var`s, arrays and structs of such; each gap is a field.");
+    line(&format!("unsafe impl Globals for {name} {{}}"));
+    line("");
+    line(&format!("impl {name} {{"));
+    line("    /// Where they are.");
+    line(&format!("    pub(crate) const SECTION: Section<{object}, Self> ="));
+    line("        // SAFETY: from there the loader prog takes what it puts into this map.");
+    line(&format!("        unsafe {{ Section::new({offset}, |maps| &maps.{field}) }};"));
+    line("}");
+}
+
+/// A struct with its padding, and the proof that its fields are where C has them.
+fn layout(line: &mut impl FnMut(&str), layout: &Layout, doc: &str, indent: &str, types: &str) {
+    let mut line = |text: &str| match text {
+        "" => line(""),
+        text => line(&format!("{indent}{text}")),
+    };
+    line(&format!("/// {doc}"));
+    line("#[repr(C)]");
+    line(&format!("pub(crate) struct {} {{", layout.name));
+    let mut end = 0;
+    let gap = |line: &mut dyn FnMut(&str), from: u32, to: u32| {
+        if from < to {
+            line(&format!("    _pad{from}: [Var<u8>; {}],", to - from));
+        }
+    };
+    for field in &layout.fields {
+        gap(&mut line, end, field.offset);
+        let name = names::ident(&field.name);
+        line(&format!("    pub(crate) {name}: {},", rust_type(&field.kind, types)));
+        end = field.offset + field.size;
+    }
+    gap(&mut line, end, layout.size);
+    line("}");
+    line("");
+    line("const _: () = {");
+    line(&format!("    assert!(size_of::<{}>() == {});", layout.name, layout.size));
+    for field in &layout.fields {
+        let place = format!("core::mem::offset_of!({}, {})", layout.name, names::ident(&field.name));
+        line(&format!("    assert!({place} == {});", field.offset));
+    }
+    line("};");
+}
+
+fn rust_type(kind: &Kind, types: &str) -> String {
+    match kind {
+        Kind::Integer(name) => format!("Var<{name}>"),
+        Kind::Array(of, count) => format!("[{}; {count}]", rust_type(of, types)),
+        Kind::Struct(name) => format!("{types}{name}"),
+    }
 }
 
 /// A `fields!` struct.

@@ -2,9 +2,9 @@
 
 //! The objects to work on: given, or compiled from C for both byte orders.
 
+use crate::elf::Elf;
 use crate::skeleton::ByteOrder;
 use crate::{Error, Result};
-use object::{Endianness, Object as _};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -127,18 +127,8 @@ fn name(path: &Path) -> Result<String> {
 
 fn byte_order(path: &Path) -> Result<ByteOrder> {
     let bytes = fs::read(path).map_err(Error::io("read", path))?;
-    let not = |what: &str| Error::Input(format!("{}: not {what}", path.display()));
-    if !bytes.starts_with(&object::elf::ELFMAG) {
-        return Err(not("an ELF file"));
-    }
-    let file = object::File::parse(&*bytes).map_err(|e| not(&format!("a whole ELF file: {e}")))?;
-    if file.architecture() != object::Architecture::Bpf {
-        return Err(not("a BPF object: compile it with clang -target bpfel or bpfeb"));
-    }
-    Ok(match file.endianness() {
-        Endianness::Little => ByteOrder::Little,
-        Endianness::Big => ByteOrder::Big,
-    })
+    let elf = Elf::parse(&bytes).map_err(|e| e.in_object(&path.display().to_string()))?;
+    Ok(elf.byte_order())
 }
 
 /// Compiles a source for both byte orders, so that the folders that were used leave no trace.

@@ -16,10 +16,14 @@
 #[path = "../../abi.rs"]
 pub mod abi;
 
+pub mod elf;
 pub mod emit;
 pub mod error;
+pub mod globals;
+mod host;
 pub mod input;
 pub mod libbpf;
+pub mod loader;
 pub mod lock;
 pub mod names;
 pub mod output;
@@ -29,6 +33,7 @@ pub mod worker;
 pub use error::{Error, Result};
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// What to generate, from what.
 #[derive(Debug, Clone)]
@@ -37,6 +42,10 @@ pub struct Options {
     pub runtime: String,
     /// Progs of `SEC("?…")` that are to be loaded all the same.
     pub load: Vec<String>,
+    /// The configuration of the kernels that this is for, for objects that ask for its values.
+    pub kconfig: Option<PathBuf>,
+    /// Whether an object without a license will do.
+    pub no_license: bool,
 }
 
 /// The files of one object: name to content.
@@ -49,7 +58,10 @@ pub fn generate(input: &input::Input, options: &Options, worker: &worker::Worker
         let request = worker::Request {
             name: input.name.clone(),
             path: object.path.clone(),
+            byte_order: object.byte_order,
             load: options.load.clone(),
+            kconfig: options.kconfig.clone(),
+            no_license: options.no_license,
         };
         let skeleton = worker.run(&request).map_err(|e| e.in_object(&object.label))?;
         let stem = format!("{}.lskel-{}", input.name, object.byte_order);

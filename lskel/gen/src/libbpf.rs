@@ -5,12 +5,30 @@
 //! libbpf trusts objects more than they deserve, so this runs in a process of its own; see
 //! [`worker`](crate::worker).
 
-use crate::skeleton::{Map, Prog, Skeleton};
+use crate::elf::{Elf, Extern, Relocation};
+use crate::skeleton::{ByteOrder, Map, Prog, Skeleton, Slot};
 use crate::worker::Request;
-use crate::{Error, Result};
+use crate::globals::{self, Globals};
+use crate::{host, loader, Error, Result};
+use libbpf_rs::btf::types::{DataSec, Var};
+use libbpf_rs::btf::{Btf, BtfType};
 use libbpf_rs::{AsRawLibbpf, ObjectBuilder, OpenObject, PrintLevel};
-use std::ffi::c_char;
+use std::ffi::{c_char, CStr, CString};
+use std::fs;
 use std::sync::Mutex;
+
+/// Map and prog types that are treated in a way of their own.
+mod kind {
+    pub const MAP_PROG_ARRAY: u32 = 3;
+    pub const MAP_PERF_EVENT_ARRAY: u32 = 4;
+    pub const MAP_STRUCT_OPS: u32 = 26;
+    pub const PROG_STRUCT_OPS: u32 = 27;
+    pub const PROG_EXT: u32 = 28;
+}
+
+/// The entries of a perf event array that says nothing: more than any machine has CPUs. libbpf would take
+/// the number of the build host's.
+const MANY_CPUS: u32 = 8192;
 
 /// What libbpf said.
 static LOG: Mutex<String> = Mutex::new(String::new());
@@ -24,7 +42,7 @@ fn record(_: PrintLevel, message: String) {
 /// The version of the libbpf that is linked in.
 pub fn version() -> String {
     // SAFETY: without preconditions; the string is static.
-    let version = unsafe { std::ffi::CStr::from_ptr(libbpf_sys::libbpf_version_string()) };
+    let version = unsafe { CStr::from_ptr(libbpf_sys::libbpf_version_string()) };
     version.to_string_lossy().trim_start_matches('v').to_owned()
 }
 
@@ -32,27 +50,297 @@ pub fn version() -> String {
 pub fn run(request: &Request) -> Result<Skeleton> {
     libbpf_rs::set_print(Some((PrintLevel::Warn, record)));
 
-    let mut object = ObjectBuilder::default()
-        .name(&request.name)
-        .and_then(|builder| builder.open_file(&request.path))
-        .map_err(|e| error("open the object", &e.to_string()))?;
-    for mut prog in object.progs_mut() {
-        let name = prog.name().to_string_lossy().into_owned();
-        if request.load.contains(&name) {
-            prog.set_autoload(true);
-        }
+    let bytes = fs::read(&request.path).map_err(Error::io("read", &request.path))?;
+    let elf = Elf::parse(&bytes)?;
+    elf.check()?;
+    if !elf.has_license() && !request.no_license {
+        return Err(Error::unsupported(
+            "the object has no license (section 'license')",
+            "add: char LICENSE[] SEC(\"license\") = \"GPL\"; or give --no-license",
+        ));
     }
+    let externs = elf.externs();
+    let names: Vec<_> = externs.iter().map(|e| e.name.clone()).collect();
+    let kconfig = kconfig(request, &names)?;
+    host::set(&names, &kconfig.release);
+
+    let object = open(&request.name, &kconfig.text, &bytes)?;
+    let (slots, others) = prog_array_slots(&object, &elf)?;
+    let mut object = if slots.is_empty() {
+        object
+    } else {
+        open(&request.name, &kconfig.text, &elf.keep_map_relocations(&others))?
+    };
+    select_progs(&mut object, request)?;
+    check_maps(&mut object)?;
+    check_progs(&object)?;
+    let slots = resolve_slots(&object, slots)?;
+
     let (data, insns) = gen_loader(&object)?;
+    let progs = progs(&object);
+    let insns = finish(&insns, &data, &externs, progs.len(), request.byte_order)?;
+    let maps = maps(&object);
+    let globals = Globals::read(&btf(&object)?, &maps)?;
     Ok(Skeleton {
-        maps: maps(&object),
-        progs: progs(&object),
+        globals,
+        maps,
+        progs,
+        slots,
         data,
         insns,
     })
 }
 
+fn open(name: &str, kconfig: &CStr, bytes: &[u8]) -> Result<OpenObject> {
+    let mut builder = ObjectBuilder::default();
+    let opened = builder.name(name).and_then(|builder| {
+        // SAFETY: the options belong to the builder; the string outlives the opening, which copies it.
+        unsafe { builder.as_libbpf_object().as_mut() }.kconfig = kconfig.as_ptr();
+        builder.open_memory(bytes)
+    });
+    opened.map_err(|e| error("open the object", &e.to_string()))
+}
+
+/// The kernel's configuration as libbpf is to see it.
+struct Kconfig {
+    text: CString,
+    release: String,
+}
+
+/// Takes the configuration of the request; without one, refuses objects that need it.
+fn kconfig(request: &Request, externs: &[String]) -> Result<Kconfig> {
+    const VERSION: &str = "LINUX_KERNEL_VERSION";
+    let needed = |name: &&String| name.starts_with("CONFIG_") || *name == VERSION;
+    let needed: Vec<_> = externs.iter().filter(needed).collect();
+    let Some(path) = &request.kconfig else {
+        if let Some(first) = needed.first() {
+            return Err(Error::unsupported(
+                format!("extern '{first}' is a value of the kernel's configuration"),
+                "give --kconfig FILE, the .config of the kernels that this is for",
+            ));
+        }
+        return Ok(Kconfig {
+            text: CString::default(),
+            release: String::new(),
+        });
+    };
+    let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+    // As in "# Linux/x86 7.3.4 Kernel Configuration".
+    let release = text
+        .lines()
+        .filter(|line| line.starts_with("# Linux/") && line.ends_with(" Kernel Configuration"))
+        .find_map(|line| line.split(' ').nth(2))
+        .unwrap_or_default()
+        .to_owned();
+    if release.is_empty() && externs.iter().any(|name| name == VERSION) {
+        return Err(Error::unsupported(
+            format!("extern '{VERSION}' is not in {}", path.display()),
+            "give a .config whose first lines name the kernel's version",
+        ));
+    }
+    let text = CString::new(text)
+        .map_err(|_| Error::Input(format!("{}: not a text file", path.display())))?;
+    Ok(Kconfig { text, release })
+}
+
+/// Turns on the progs that were asked for by name.
+fn select_progs(object: &mut OpenObject, request: &Request) -> Result<()> {
+    let mut missing = request.load.clone();
+    for mut prog in object.progs_mut() {
+        let name = prog.name().to_string_lossy().into_owned();
+        if request.load.contains(&name) {
+            prog.set_autoload(true);
+            missing.retain(|load| *load != name);
+        }
+    }
+    let Some(missing) = missing.first() else { return Ok(()) };
+    let there: Vec<_> = object.progs().map(|p| p.name().to_string_lossy()).collect();
+    Err(Error::Input(format!(
+        "there is no prog '{missing}' to load; there are: {}",
+        there.join(", ")
+    )))
+}
+
+fn check_maps(object: &mut OpenObject) -> Result<()> {
+    for mut map in object.maps_mut() {
+        let name = map.name().to_string_lossy().into_owned();
+        let raw = map.as_libbpf_object().as_ptr();
+        // SAFETY: the map belongs to an open object.
+        let (map_type, pinned) = unsafe {
+            let pinned = !libbpf_sys::bpf_map__pin_path(raw).is_null();
+            (libbpf_sys::bpf_map__type(raw), pinned)
+        };
+        if pinned {
+            return Err(Error::unsupported(
+                format!("map '{name}' asks to be pinned, which a loader prog cannot do"),
+                "remove its __uint(pinning, …) and pin it after the load",
+            ));
+        }
+        if map_type == kind::MAP_STRUCT_OPS {
+            return Err(Error::unsupported(
+                format!("map '{name}' is a struct_ops, which libbpf's gen_loader does not have"),
+                "load this object with libbpf",
+            ));
+        }
+        if map_type == kind::MAP_PERF_EVENT_ARRAY && map.max_entries() == 0 {
+            let set = map.set_max_entries(MANY_CPUS);
+            set.map_err(|e| error(&format!("size map '{name}'"), &e.to_string()))?;
+        }
+    }
+    Ok(())
+}
+
+fn check_progs(object: &OpenObject) -> Result<()> {
+    let mut loaded = 0;
+    for prog in object.progs().filter(|prog| prog.autoload()) {
+        loaded += 1;
+        let raw = prog.as_libbpf_object().as_ptr();
+        let prog = format!(
+            "prog '{}' (SEC(\"{}\"))",
+            prog.name().to_string_lossy(),
+            prog.section().to_string_lossy()
+        );
+        // SAFETY: the prog belongs to an open object.
+        match unsafe { libbpf_sys::bpf_program__type(raw) } {
+            0 => {
+                return Err(Error::unsupported(
+                    format!("{prog}: libbpf does not know what kind of prog this section has"),
+                    "use one of libbpf's section names, as in SEC(\"tp_btf/sched_switch\")",
+                ))
+            }
+            kind::PROG_STRUCT_OPS => {
+                return Err(Error::unsupported(
+                    format!("{prog} is of a struct_ops, which libbpf's gen_loader does not have"),
+                    "load this object with libbpf",
+                ))
+            }
+            kind::PROG_EXT => {
+                return Err(Error::unsupported(
+                    format!("{prog} replaces a function of another prog, whose fd a loader prog does not have"),
+                    "load this object with libbpf",
+                ))
+            }
+            _ => {}
+        }
+    }
+    if loaded == 0 && object.maps().next().is_none() {
+        let all = object.progs().count();
+        return Err(match all {
+            0 => Error::unsupported("the object has no prog and no map", "is it the right file?"),
+            _ => Error::unsupported(
+                format!("none of its {all} progs is to be loaded, and there is no map"),
+                "name those to load: --load PROG",
+            ),
+        });
+    }
+    Ok(())
+}
+
+/// A prog array's slot, by names.
+struct NamedSlot {
+    map: String,
+    index: u64,
+    prog: String,
+}
+
+/// Finds the slots of prog arrays that the object fills, and the relocations of `.maps` that remain.
+///
+/// libbpf's gen_loader knows how to fill maps of maps but gives up on prog arrays, so it must not see them.
+fn prog_array_slots(object: &OpenObject, elf: &Elf<'_>) -> Result<(Vec<NamedSlot>, Vec<Relocation>)> {
+    let mut slots = Vec::new();
+    let mut others = Vec::new();
+    let btf = btf(object)?;
+    let vars = map_vars(&btf);
+    for relocation in elf.map_relocations() {
+        let var = vars.iter().find(|var| {
+            (var.offset..var.offset + var.size).contains(&relocation.offset)
+        });
+        let is_prog_array = |name: &str| {
+            object.maps().any(|map| {
+                let raw = map.as_libbpf_object().as_ptr();
+                // SAFETY: the map belongs to an open object.
+                let map_type = unsafe { libbpf_sys::bpf_map__type(raw) };
+                map.name() == name && map_type == kind::MAP_PROG_ARRAY
+            })
+        };
+        // libbpf has found all of this in order when it opened the object.
+        match (var, elf.symbol_name(relocation.symbol)) {
+            (Some(var), Some(prog)) if is_prog_array(&var.name) => slots.push(NamedSlot {
+                map: var.name.clone(),
+                index: (relocation.offset - var.offset).saturating_sub(var.values) / 8,
+                prog: prog.to_owned(),
+            }),
+            _ => others.push(relocation),
+        }
+    }
+    Ok((slots, others))
+}
+
+/// A map's definition in section `.maps`.
+struct MapVar {
+    name: String,
+    offset: u64,
+    size: u64,
+    /// Where in the definition its values start.
+    values: u64,
+}
+
+fn map_vars(btf: &Btf<'_>) -> Vec<MapVar> {
+    let Some(section) = btf.type_by_name::<DataSec<'_>>(".maps") else { return Vec::new() };
+    let var = |info: libbpf_rs::btf::types::VarSecInfo| {
+        let var = btf.type_by_id::<Var<'_>>(info.ty)?;
+        let def = globals::resolve(btf, globals::target(&var)?)?;
+        let def = libbpf_rs::btf::types::Struct::try_from(def).ok()?;
+        let last = def.iter().last()?;
+        let libbpf_rs::btf::types::MemberAttr::Normal { offset } = last.attr else { return None };
+        Some(MapVar {
+            name: var.name()?.to_string_lossy().into_owned(),
+            offset: info.offset.into(),
+            size: info.size as u64,
+            values: u64::from(offset) / 8,
+        })
+    };
+    section.iter().filter_map(var).collect()
+}
+
+/// Replaces names by numbers.
+fn resolve_slots(object: &OpenObject, slots: Vec<NamedSlot>) -> Result<Vec<Slot>> {
+    let maps = maps(object);
+    let progs = progs(object);
+    let number = |slot: NamedSlot| {
+        let prog = progs.iter().position(|prog| prog.name == slot.prog);
+        let map = maps.iter().position(|map| map.name == slot.map);
+        match (map, prog) {
+            (Some(map), Some(prog)) => Ok(Slot {
+                map,
+                index: slot.index as u32,
+                prog,
+            }),
+            _ => Err(Error::unsupported(
+                format!(
+                    "map '{}' has prog '{}' in slot {}, which is not loaded",
+                    slot.map, slot.prog, slot.index
+                ),
+                format!("give --load {}", slot.prog),
+            )),
+        }
+    };
+    slots.into_iter().map(number).collect()
+}
+
+/// The object's BTF, as libbpf has put it in order.
+pub(crate) fn btf(object: &OpenObject) -> Result<Btf<'_>> {
+    // SAFETY: the object is open for as long as it is borrowed.
+    let raw = unsafe { &*object.as_libbpf_object().as_ptr() };
+    match Btf::from_bpf_object(raw) {
+        Ok(Some(btf)) => Ok(btf),
+        _ => Err(Error::Input("the object's BTF is not readable".into())),
+    }
+}
+
 /// Has libbpf load the object in name only. Gives the loader's data and the loader prog.
 fn gen_loader(object: &OpenObject) -> Result<(Vec<u8>, Vec<u8>)> {
+    const STEP: &str = "make a loader prog";
     let object = object.as_libbpf_object().as_ptr();
     let mut opts = libbpf_sys::gen_loader_opts {
         sz: size_of::<libbpf_sys::gen_loader_opts>() as _,
@@ -61,20 +349,21 @@ fn gen_loader(object: &OpenObject) -> Result<(Vec<u8>, Vec<u8>)> {
     // SAFETY: the object is open; `opts` outlives the load, which is the last to use it.
     let ret = unsafe { libbpf_sys::bpf_object__gen_loader(object, &mut opts) };
     if ret != 0 {
-        return Err(error("make a loader", &errno(ret)));
+        return Err(error(STEP, &errno(ret)));
     }
     // SAFETY: the object is open and not yet loaded.
     let ret = unsafe { libbpf_sys::bpf_object__load(object) };
+    if ret == -libc::ERANGE {
+        return Err(Error::unsupported(
+            "the loader prog is longer than a jump can reach",
+            "split the object",
+        ));
+    }
     if ret != 0 {
-        return Err(error("make a loader", &errno(ret)));
+        return Err(error(STEP, &errno(ret)));
     }
     // SAFETY: after success these are buffers of the object, which is still open, of these sizes.
-    Ok(unsafe {
-        (
-            bytes(opts.data, opts.data_sz),
-            bytes(opts.insns, opts.insns_sz),
-        )
-    })
+    Ok(unsafe { (bytes(opts.data, opts.data_sz), bytes(opts.insns, opts.insns_sz)) })
 }
 
 /// # Safety
@@ -83,6 +372,21 @@ fn gen_loader(object: &OpenObject) -> Result<(Vec<u8>, Vec<u8>)> {
 unsafe fn bytes(start: *const c_char, size: u32) -> Vec<u8> {
     // SAFETY: by this function's contract.
     unsafe { std::slice::from_raw_parts(start.cast::<u8>(), size as usize) }.to_vec()
+}
+
+/// Puts the loader prog right.
+fn finish(
+    insns: &[u8],
+    data: &[u8],
+    externs: &[Extern],
+    loaded: usize,
+    byte_order: ByteOrder,
+) -> Result<Vec<u8>> {
+    let mut insns = loader::read(insns, byte_order);
+    loader::fit_stack(&mut insns, loaded)?;
+    let required = |name: &str| externs.iter().any(|e| e.name == name && !e.weak);
+    loader::require_ksyms(&mut insns, data, required);
+    Ok(loader::write(&insns, byte_order))
 }
 
 fn maps(object: &OpenObject) -> Vec<Map> {
@@ -122,15 +426,37 @@ fn errno(ret: i32) -> String {
     std::io::Error::from_raw_os_error(-ret).to_string()
 }
 
+/// What to do about libbpf's complaints.
+const REMEDIES: &[(&str, &str)] = &[
+    (
+        "no BTF-based attach target is specified",
+        "name the function in the section, as in SEC(\"fentry/do_unlinkat\")",
+    ),
+    (
+        "(strong): not resolved",
+        "declare it __weak, or give a --kconfig FILE that has it",
+    ),
+    ("Total maps exceeds", "split the object"),
+];
+
 /// libbpf's own warnings are the cause, where it gave any.
 fn error(step: &str, otherwise: &str) -> Error {
     let log = LOG.lock().map(|mut log| std::mem::take(&mut *log));
-    let mut cause = log.unwrap_or_default().trim_end().replace("libbpf: ", "");
+    let log = log.unwrap_or_default().replace("libbpf: ", "");
+    // The last line only says that there was an error.
+    let lines: Vec<_> = log.lines().filter(|l| !l.starts_with("failed to load object")).collect();
+    let mut cause = lines.join("; ");
     if cause.is_empty() {
         cause = otherwise.to_owned();
+    }
+    if let Some((_, remedy)) = REMEDIES.iter().find(|(complaint, _)| cause.contains(complaint)) {
+        cause = format!("{cause}; {remedy}");
     }
     Error::Libbpf {
         step: step.into(),
         cause,
     }
 }
+
+/// For the types that a variable or pointer leads to.
+pub(crate) type Type<'btf> = BtfType<'btf>;

@@ -40,6 +40,15 @@ struct Args {
     #[arg(long, value_name = "PROG")]
     load: Vec<String>,
 
+    /// The .config of the kernels that this is for. Needed where the object declares CONFIG_… or
+    /// LINUX_KERNEL_VERSION with __kconfig: nothing is taken from the kernel that lskel-gen runs on.
+    #[arg(long, value_name = "FILE")]
+    kconfig: Option<PathBuf>,
+
+    /// Take objects without SEC("license") too. Such progs may not call GPL-only helpers.
+    #[arg(long)]
+    no_license: bool,
+
     /// The path of the runtime's module in the generated code.
     #[arg(long, value_name = "PATH", default_value = "crate::lskel")]
     runtime: String,
@@ -78,6 +87,8 @@ fn run(args: &Args) -> Result<()> {
     let options = Options {
         runtime: args.runtime.clone(),
         load: args.load.clone(),
+        kconfig: args.kconfig.clone(),
+        no_license: args.no_license,
     };
     let worker = Worker::of_this_program()?;
 

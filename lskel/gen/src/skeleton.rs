@@ -2,6 +2,7 @@
 
 //! What libbpf makes of an object.
 
+use crate::globals::Globals;
 use serde::{Deserialize, Serialize};
 
 /// A light skeleton: what an object has, and the two blobs that load it.
@@ -11,6 +12,10 @@ pub struct Skeleton {
     pub maps: Vec<Map>,
     /// The progs that are loaded, in the loader's order.
     pub progs: Vec<Prog>,
+    /// What fills prog arrays, which the loader prog does not.
+    pub slots: Vec<Slot>,
+    /// Global variables.
+    pub globals: Globals,
     /// What the loader prog works on.
     pub data: Vec<u8>,
     /// The loader prog.
@@ -47,8 +52,19 @@ pub struct Prog {
     pub expected_attach_type: u32,
 }
 
+/// A prog in a prog array.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Slot {
+    /// The map's number.
+    pub map: usize,
+    /// Its key.
+    pub index: u32,
+    /// The prog's number.
+    pub prog: usize,
+}
+
 /// The order of bytes in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ByteOrder {
     /// The least significant first.
     Little,

@@ -2,7 +2,7 @@
 
 //! libbpf in a process of its own, so that a crash or a hang of it is an error message of ours.
 
-use crate::skeleton::Skeleton;
+use crate::skeleton::{ByteOrder, Skeleton};
 use crate::{libbpf, Error, Result};
 use rustix::process::{setrlimit, Resource, Rlimit};
 use serde::{Deserialize, Serialize};
@@ -26,8 +26,14 @@ pub struct Request {
     pub name: String,
     /// The object.
     pub path: PathBuf,
+    /// What its ELF header says.
+    pub byte_order: ByteOrder,
     /// Progs of `SEC("?…")` that are to be loaded all the same.
     pub load: Vec<String>,
+    /// The kernel's configuration.
+    pub kconfig: Option<PathBuf>,
+    /// Whether an object without a license will do.
+    pub no_license: bool,
 }
 
 /// How to start a worker.

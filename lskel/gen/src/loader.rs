@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The loader prog: read, and put right where libbpf makes it wrong.
+
+use crate::skeleton::ByteOrder;
+use crate::{Error, Result};
+
+/// One slot of a prog. A 64-bit constant takes two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Insn {
+    /// Operation, class and mode.
+    pub code: u8,
+    /// Destination register.
+    pub dst: u8,
+    /// Source register, or what kind of constant or call it is.
+    pub src: u8,
+    /// Jump distance, or offset from an address.
+    pub off: i16,
+    /// Constant.
+    pub imm: i32,
+}
+
+/// The size of a slot, in bytes.
+pub const INSN_SIZE: usize = 8;
+
+/// Operations that gen_loader uses.
+pub mod code {
+    #![allow(missing_docs, reason = "names stay with C")]
+    pub const LD_IMM64: u8 = 0x18;
+    pub const LDX_W: u8 = 0x61;
+    pub const LDX_DW: u8 = 0x79;
+    pub const STX_W: u8 = 0x63;
+    pub const STX_DW: u8 = 0x7b;
+    pub const ADD64_K: u8 = 0x07;
+    pub const MOV64_K: u8 = 0xb7;
+    pub const MOV64_X: u8 = 0xbf;
+    pub const JA: u8 = 0x05;
+    pub const JEQ_K: u8 = 0x15;
+    pub const JSLE_K: u8 = 0xd5;
+    pub const CALL: u8 = 0x85;
+}
+use code::*;
+
+/// In `src` of `LD_IMM64`: an address in a map's value.
+pub const PSEUDO_MAP_IDX_VALUE: u8 = 6;
+
+const R1: u8 = 1;
+const R2: u8 = 2;
+const R7: u8 = 7;
+const R10: u8 = 10;
+
+/// Helpers that gen_loader calls.
+pub mod helper {
+    #![allow(missing_docs, reason = "names stay with C")]
+    pub const PROBE_READ_KERNEL: i32 = 113;
+    pub const COPY_FROM_USER: i32 = 148;
+    pub const SYS_BPF: i32 = 166;
+    pub const BTF_FIND_BY_NAME_KIND: i32 = 167;
+    pub const SYS_CLOSE: i32 = 168;
+    pub const KALLSYMS_LOOKUP_NAME: i32 = 179;
+}
+use helper::*;
+
+impl Insn {
+    fn read(bytes: &[u8; INSN_SIZE], byte_order: ByteOrder) -> Self {
+        let [code, regs, o0, o1, i0, i1, i2, i3] = *bytes;
+        match byte_order {
+            ByteOrder::Little => Self {
+                code,
+                dst: regs & 15,
+                src: regs >> 4,
+                off: i16::from_le_bytes([o0, o1]),
+                imm: i32::from_le_bytes([i0, i1, i2, i3]),
+            },
+            ByteOrder::Big => Self {
+                code,
+                dst: regs >> 4,
+                src: regs & 15,
+                off: i16::from_be_bytes([o0, o1]),
+                imm: i32::from_be_bytes([i0, i1, i2, i3]),
+            },
+        }
+    }
+
+    fn write(self, byte_order: ByteOrder) -> [u8; INSN_SIZE] {
+        let (regs, [o0, o1], [i0, i1, i2, i3]) = match byte_order {
+            ByteOrder::Little => (
+                self.src << 4 | self.dst,
+                self.off.to_le_bytes(),
+                self.imm.to_le_bytes(),
+            ),
+            ByteOrder::Big => (
+                self.dst << 4 | self.src,
+                self.off.to_be_bytes(),
+                self.imm.to_be_bytes(),
+            ),
+        };
+        [self.code, regs, o0, o1, i0, i1, i2, i3]
+    }
+
+    /// Whether it reads or writes the stack.
+    fn is_stack_access(&self) -> bool {
+        let class = self.code & 7;
+        (class == 1 && self.src == R10) || (matches!(class, 2 | 3) && self.dst == R10)
+    }
+
+    fn is_call(&self, helper: i32) -> bool {
+        self.code == CALL && self.src == 0 && self.imm == helper
+    }
+}
+
+/// Reads a prog.
+pub fn read(bytes: &[u8], byte_order: ByteOrder) -> Vec<Insn> {
+    bytes
+        .chunks_exact(INSN_SIZE)
+        .filter_map(|slot| slot.try_into().ok())
+        .map(|slot| Insn::read(slot, byte_order))
+        .collect()
+}
+
+/// Writes a prog.
+pub fn write(insns: &[Insn], byte_order: ByteOrder) -> Vec<u8> {
+    insns.iter().flat_map(|insn| insn.write(byte_order)).collect()
+}
+
+/// The stack that libbpf lays out: fds of BTF and of an inner map, then 32 prog fds. A prog's fd beyond
+/// these would lie above the stack.
+const STACK: i32 = 8 + 32 * 4;
+/// The stack that a prog may have, in bytes.
+const MAX_STACK: i32 = 512;
+/// How many progs a loader prog can load.
+pub const MAX_PROGS: usize = (MAX_STACK as usize - 8) / 4;
+
+/// Makes room on the stack for all progs that are loaded.
+///
+/// libbpf closes, on failure, as many prog fds as there are functions in the object, but fills only those
+/// of loaded progs. The rest of this clean-up is taken out, and the whole layout moved down.
+pub fn fit_stack(insns: &mut [Insn], loaded_progs: usize) -> Result<()> {
+    let end = |insn: &Insn| i32::from(insn.off) + 4;
+    if insns.iter().filter(|insn| insn.is_stack_access()).all(|insn| end(insn) <= 0) {
+        return Ok(());
+    }
+    if loaded_progs > MAX_PROGS {
+        return Err(Error::unsupported(
+            format!("{loaded_progs} progs are to be loaded, and a loader prog's stack holds {MAX_PROGS}"),
+            "split the object",
+        ));
+    }
+    let used = -STACK + 8 + 4 * loaded_progs as i32;
+    for i in 0..insns.len().saturating_sub(2) {
+        let close = insns[i].code == LDX_W && insns[i].is_stack_access() && end(&insns[i]) > used;
+        if close && insns[i + 1].code == JSLE_K && insns[i + 2].is_call(SYS_CLOSE) {
+            insns[i..i + 3].fill(NOP);
+        }
+    }
+    // The stack is kept aligned to 8 bytes.
+    let shift = (used.max(0) + 7) & !7;
+    let bug = || Error::Input("libbpf's loader prog does not start as expected".into());
+    let [_, base, add, size, ..] = insns else { return Err(bug()) };
+    let clears_stack = base.code == MOV64_X
+        && (base.dst, base.src) == (R1, R10)
+        && (add.code, add.dst, add.imm) == (ADD64_K, R1, -STACK)
+        && (size.code, size.dst, size.imm) == (MOV64_K, R2, STACK);
+    if !clears_stack {
+        return Err(bug());
+    }
+    add.imm -= shift;
+    size.imm += shift;
+    for insn in insns.iter_mut().filter(|insn| insn.is_stack_access()) {
+        insn.off -= shift as i16;
+    }
+    Ok(())
+}
+
+/// Goes on with the next.
+const NOP: Insn = Insn {
+    code: JA,
+    dst: 0,
+    src: 0,
+    off: 0,
+    imm: 0,
+};
+
+/// Has the load fail where a symbol is missing that the object cannot do without. libbpf's loader prog
+/// would go on with address 0.
+pub fn require_ksyms(insns: &mut [Insn], data: &[u8], required: impl Fn(&str) -> bool) {
+    const ENOENT: i32 = 2;
+    let mut name = None;
+    for i in 0..insns.len() {
+        let insn = insns[i];
+        if insn.code == LD_IMM64 && insn.dst == R1 && insn.src == PSEUDO_MAP_IDX_VALUE {
+            name = insns.get(i + 1).and_then(|high| text(data, high.imm));
+        } else if insn.is_call(KALLSYMS_LOOKUP_NAME) && name.as_deref().is_some_and(&required) {
+            // The result is copied to r7 and compared before the next call.
+            let rest = insns[i + 1..].iter_mut().take(4);
+            for check in rest.filter(|c| (c.code, c.dst, c.imm) == (JEQ_K, R7, -ENOENT)) {
+                *check = NOP;
+            }
+        }
+    }
+}
+
+/// The string at an offset in the loader's data.
+pub fn text(data: &[u8], offset: i32) -> Option<String> {
+    let tail = data.get(usize::try_from(offset).ok()?..)?;
+    let end = tail.iter().position(|&byte| byte == 0)?;
+    Some(String::from_utf8_lossy(&tail[..end]).into_owned())
+}
+
+/// What a loader prog does, as far as its slots tell without a branch being followed. gen_loader emits
+/// straight code, in which each branch only skips what is not needed or leaves on an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The address of `to` is written at `at`; both are offsets in the data.
+    Pointer {
+        /// Where.
+        at: u32,
+        /// To what.
+        to: u32,
+    },
+    /// The value of a data map may be replaced by what the context points to.
+    Init {
+        /// The map's number.
+        map: usize,
+        /// Offset in the data.
+        value: u32,
+        /// Size of the value.
+        size: u32,
+    },
+    /// `bpf(cmd, attr, size)`.
+    Bpf {
+        /// A `BPF_*` command.
+        cmd: i32,
+        /// Offset in the data.
+        attr: u32,
+        /// Size of the attr.
+        size: u32,
+    },
+    /// A kernel type is looked up.
+    FindBtf {
+        /// Offset of its name.
+        name: u32,
+        /// A `BTF_KIND_*`.
+        kind: i32,
+    },
+    /// A kernel address is looked up.
+    FindKsym {
+        /// Offset of its name.
+        name: u32,
+    },
+    /// A slot of the context is filled with an fd.
+    Give {
+        /// Offset in the context.
+        ctx: i16,
+    },
+}
+
+/// What a register holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Value {
+    Unknown,
+    /// A constant.
+    Const(i32),
+    /// An address in the data.
+    Blob(u32),
+    /// What the context has at this offset.
+    Ctx(i16),
+}
+
+/// Reads what a loader prog does; each with the number of the slot that does it.
+pub fn trace(insns: &[Insn]) -> Vec<(usize, Event)> {
+    const MAP_DESCS: i16 = size_of::<crate::abi::bpf_loader_ctx>() as i16;
+    const MAP_DESC: i16 = size_of::<crate::abi::bpf_map_desc>() as i16;
+    const R6: u8 = 6;
+
+    let mut regs = [Value::Unknown; 16];
+    let mut events = Vec::new();
+    let mut i = 0;
+    while let Some(insn) = insns.get(i) {
+        let (dst, src) = (usize::from(insn.dst), usize::from(insn.src));
+        let mut width = 1;
+        match insn.code {
+            LD_IMM64 => {
+                let high = insns.get(i + 1).map_or(0, |high| high.imm);
+                regs[dst] = match insn.src {
+                    PSEUDO_MAP_IDX_VALUE => Value::Blob(high as u32),
+                    _ => Value::Unknown,
+                };
+                width = 2;
+            }
+            MOV64_K => regs[dst] = Value::Const(insn.imm),
+            MOV64_X => regs[dst] = regs[src],
+            LDX_DW | LDX_W if insn.src == R6 => regs[dst] = Value::Ctx(insn.off),
+            STX_DW => {
+                if let (Value::Blob(at), Value::Blob(to)) = (regs[dst], regs[src]) {
+                    let at = at.wrapping_add_signed(insn.off.into());
+                    events.push((i, Event::Pointer { at, to }));
+                }
+            }
+            STX_W if insn.dst == R6 => events.push((i, Event::Give { ctx: insn.off })),
+            CALL => {
+                let event = match (insn.imm, &regs[1..5]) {
+                    (SYS_BPF, &[Value::Const(cmd), Value::Blob(attr), Value::Const(size), _]) => {
+                        Some(Event::Bpf {
+                            cmd,
+                            attr,
+                            size: size as u32,
+                        })
+                    }
+                    (
+                        COPY_FROM_USER,
+                        &[Value::Blob(value), Value::Const(size), Value::Ctx(from), _],
+                    ) => usize::try_from((from - MAP_DESCS) / MAP_DESC)
+                        .ok()
+                        .map(|map| Event::Init {
+                            map,
+                            value,
+                            size: size as u32,
+                        }),
+                    (BTF_FIND_BY_NAME_KIND, &[Value::Blob(name), _, Value::Const(kind), _]) => {
+                        Some(Event::FindBtf { name, kind })
+                    }
+                    (KALLSYMS_LOOKUP_NAME, &[Value::Blob(name), ..]) => {
+                        Some(Event::FindKsym { name })
+                    }
+                    _ => None,
+                };
+                events.extend(event.map(|event| (i, event)));
+                regs[..6].fill(Value::Unknown);
+            }
+            code if matches!(code & 7, 0 | 1 | 4 | 7) => regs[dst] = Value::Unknown,
+            _ => {}
+        }
+        i += width;
+    }
+    events
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What a scenario does with the kernel: modules, mounts, fds, messages.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure, Context, Result};
+use rustix::io::Errno;
+use rustix::mount::{mount, unmount, MountFlags, UnmountFlags};
+use rustix::system::{delete_module, finit_module};
+
+static MODULE: OnceLock<String> = OnceLock::new();
+
+/// Sets the name of the module under test, once.
+pub fn set_module(name: &str) {
+    MODULE.get_or_init(|| name.to_owned());
+}
+
+/// The name of the module under test.
+pub fn module() -> &'static str {
+    MODULE.get().expect("set first thing in main")
+}
+
+/// The file of the module under test.
+pub fn module_file() -> String {
+    format!("{}/{}.ko", scenarios::MODULE_DIR, module())
+}
+
+/// Loads the module under test, in the calling task.
+pub fn load() -> Result<()> {
+    insmod(&module_file())?.with_context(|| format!("expected {} to load, seen an error", module()))
+}
+
+/// Unloads the module under test.
+pub fn unload() -> Result<()> {
+    rmmod(module())
+}
+
+/// Loads a module file in the calling task: the inner result is the kernel's answer.
+pub fn insmod(path: &str) -> Result<Result<(), Errno>> {
+    let file = File::open(path).with_context(|| format!("opening {path}"))?;
+    Ok(finit_module(&file, c"", 0))
+}
+
+/// Loads a module file in a child: the C provider leaves fds in the task that loads it.
+pub fn insmod_in_child(path: &str) -> Result<()> {
+    let status = Command::new("/proc/self/exe")
+        .args(["insmod", path])
+        .status()
+        .context("starting a child for insmod")?;
+    ensure!(status.success(), "expected {path} to load, seen {status}");
+    Ok(())
+}
+
+/// Unloads a module.
+pub fn rmmod(name: &str) -> Result<()> {
+    delete_module(&std::ffi::CString::new(name)?, o_nonblock())
+        .with_context(|| format!("expected rmmod {name} to succeed, seen an error"))
+}
+
+/// What rmmod(8) passes: fail instead of waiting when the module is in use.
+fn o_nonblock() -> i32 {
+    rustix::fs::OFlags::NONBLOCK.bits() as i32
+}
+
+/// The loaded modules.
+pub fn loaded_modules() -> Result<Vec<String>> {
+    Ok(fs::read_to_string("/proc/modules")?
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .map(str::to_owned)
+        .collect())
+}
+
+/// Mounts a BPF file system on a new folder.
+pub fn mount_bpffs(path: &str) -> Result<()> {
+    fs::create_dir_all(path)?;
+    mount("bpf", path, "bpf", MountFlags::empty(), None)
+        .with_context(|| format!("expected a bpffs mount on {path}, seen an error"))
+}
+
+/// Unmounts.
+pub fn umount(path: &str) -> Result<()> {
+    unmount(path, UnmountFlags::empty()).with_context(|| format!("umount {path}"))
+}
+
+/// The open fds of this task and what they are.
+pub fn fds() -> Result<BTreeMap<i32, String>> {
+    // All numbers first: the folder's own fd is then closed and drops out below.
+    let numbers = fs::read_dir("/proc/self/fd")?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().parse()?))
+        .collect::<Result<Vec<i32>>>()?;
+    Ok(numbers
+        .into_iter()
+        .filter_map(|fd| {
+            let target = fs::read_link(format!("/proc/self/fd/{fd}")).ok()?;
+            Some((fd, target.display().to_string()))
+        })
+        .collect())
+}
+
+/// Checks that the task has exactly these fds.
+pub fn expect_fds(before: &BTreeMap<i32, String>, after_what: &str) -> Result<()> {
+    let after = fds()?;
+    for fd in before.keys().chain(after.keys()) {
+        let (expected, seen) = (before.get(fd), after.get(fd));
+        ensure!(
+            expected == seen,
+            "fd {fd} after {after_what}: expected {expected:?}, seen {seen:?}; all: {after:?}"
+        );
+    }
+    Ok(())
+}
+
+/// All kernel messages so far, without their prefixes.
+pub fn dmesg() -> Result<Vec<String>> {
+    let mut kmsg = OpenOptions::new()
+        .read(true)
+        .custom_flags(o_nonblock())
+        .open("/dev/kmsg")?;
+    let mut record = [0; 8192];
+    let mut lines = Vec::new();
+    loop {
+        match kmsg.read(&mut record) {
+            Ok(length) => {
+                let text = String::from_utf8_lossy(&record[..length]).into_owned();
+                // "priority,number,time,flags;message", then lines of key=value.
+                let message = text.split_once(';').map_or(&*text, |(_, message)| message);
+                lines.push(message.lines().next().unwrap_or_default().to_owned());
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(lines),
+            // The oldest records were overwritten meanwhile: go on with the next.
+            Err(error) if error.raw_os_error() == Some(Errno::PIPE.raw_os_error()) => {}
+            Err(error) => return Err(error).context("reading /dev/kmsg"),
+        }
+    }
+}
+
+/// Tries until it holds: what the kernel frees late may take that long.
+pub fn eventually(mut check: impl FnMut() -> Result<()>) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        match check() {
+            Ok(()) => return Ok(()),
+            Err(error) if Instant::now() >= deadline => {
+                return Err(error).context("still so after 10 s")
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
+/// The file systems that every mode needs.
+pub fn mount_system() -> Result<()> {
+    for (source, path, kind) in [
+        ("proc", "/proc", "proc"),
+        ("sysfs", "/sys", "sysfs"),
+        ("devtmpfs", "/dev", "devtmpfs"),
+        ("tmpfs", "/tmp", "tmpfs"),
+    ] {
+        fs::create_dir_all(path)?;
+        match mount(source, path, kind, MountFlags::empty(), None) {
+            Ok(()) => {}
+            // CONFIG_DEVTMPFS_MOUNT has been there.
+            Err(Errno::BUSY) if Path::new("/dev/console").exists() => {}
+            Err(error) => bail!("mounting {path}: {error}"),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Virtio ports to the runner, and the KTAP report on one of them.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, Context, Result};
+use rustix::io::fcntl_dupfd_cloexec;
+
+/// Numbers from here on are ours, so that a scenario may do what it likes with the fds below.
+const FIRST_FD: i32 = 200;
+
+/// Opens the virtio port of a name, waiting for the driver to find it.
+pub fn open_port(name: &str) -> Result<File> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline {
+        for port in fs::read_dir("/sys/class/virtio-ports")
+            .into_iter()
+            .flatten()
+        {
+            let port = port?;
+            if fs::read_to_string(port.path().join("name"))
+                .is_ok_and(|seen| seen.trim_end() == name)
+            {
+                let device = std::path::Path::new("/dev").join(port.file_name());
+                let low = OpenOptions::new().write(true).open(device)?;
+                return Ok(File::from(fcntl_dupfd_cloexec(&low, FIRST_FD)?));
+            }
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    bail!("expected a virtio port named {name}, seen none within 10 s")
+}
+
+/// The report: version line at once, then a plan and results.
+pub struct Ktap(File);
+
+impl Ktap {
+    /// Opens the port and says hello.
+    pub fn hello(port: &str) -> Result<Self> {
+        let mut ktap = Ktap(open_port(port)?);
+        let uname = rustix::system::uname();
+        ktap.line("KTAP version 1")?;
+        ktap.line(&format!(
+            "# Linux {} {}",
+            uname.release().to_string_lossy(),
+            uname.machine().to_string_lossy()
+        ))?;
+        Ok(ktap)
+    }
+
+    /// Writes one line. In one write: the runner never sees half of it.
+    pub fn line(&mut self, line: &str) -> Result<()> {
+        self.0
+            .write_all(format!("{line}\n").as_bytes())
+            .context("writing to the KTAP port")
+    }
+
+    /// The result of test 1, with what led to it as diagnostics before it.
+    pub fn result(&mut self, name: &str, result: &Result<()>) -> Result<()> {
+        match result {
+            Ok(()) => self.line(&format!("ok 1 {name}")),
+            Err(error) => {
+                for line in format!("{error:#}").lines() {
+                    self.line(&format!("# {line}"))?;
+                }
+                self.line(&format!("not ok 1 {name}"))
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0
+//! PID 1 of the test machine: does what the kernel's command line says, reports, powers off.
+
+mod bpf;
+mod kernel;
+mod ktap;
+mod suite;
+mod user;
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+use anyhow::{anyhow, bail, Context, Result};
+use ktap::Ktap;
+use rustix::system::{reboot, RebootCommand};
+use scenarios::{mode, End, KTAP_PORT};
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    // The child of kernel::insmod_in_child.
+    if let ["insmod", path] = args[..] {
+        let loaded = kernel::insmod(path).and_then(|answer| Ok(answer?));
+        std::process::exit(loaded.map_or(1, |()| 0));
+    }
+    if std::process::id() != 1 {
+        eprintln!("guest: error: this is the init of a test machine; scripts/in-toolroot qemu-test --help");
+        std::process::exit(2);
+    }
+    if let Err(error) = run(&args) {
+        // The console, thus the boot's log. The runner sees that the report is not complete.
+        eprintln!("guest: {error:#}");
+    }
+    rustix::fs::sync();
+    let _ = reboot(RebootCommand::PowerOff);
+}
+
+fn run(args: &[&str]) -> Result<()> {
+    kernel::mount_system()?;
+    let (mode, module, rest) = match args {
+        [mode, module, rest @ ..] => (*mode, *module, rest),
+        _ => bail!("expected MODE MODULE on the kernel's command line, seen {args:?}"),
+    };
+    kernel::set_module(module);
+    match (mode, rest) {
+        (mode::HELLO, []) => Ktap::hello(KTAP_PORT).map(drop),
+        (mode::TEST, [name]) => test(name),
+        (mode::DEMO, []) => report("demo", user::demo),
+        (mode::SHELL, []) => user::shell(),
+        _ => bail!("{mode} {rest:?} is nothing that this guest knows"),
+    }
+}
+
+/// Runs the scenario of a name.
+fn test(name: &str) -> Result<()> {
+    let (scenario, function) =
+        suite::find(name).with_context(|| format!("no scenario is named {name}"))?;
+    match scenario.end {
+        End::Passes => report(name, function),
+        // A test of the runner, which reports wrongly by itself.
+        End::FailsWith(_) | End::CannotRun(_) => function(),
+    }
+}
+
+/// Runs a function and reports it as the only test.
+fn report(name: &str, function: suite::Function) -> Result<()> {
+    let mut ktap = Ktap::hello(KTAP_PORT)?;
+    ktap.line("1..1")?;
+    let result = catch_unwind(AssertUnwindSafe(function))
+        .unwrap_or_else(|_| Err(anyhow!("the guest panicked: its message is on the console")));
+    ktap.result(name, &result)
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The scenarios: one function each, under the names of the table.
+
+mod load;
+mod mount;
+mod runner;
+mod unload;
+
+use anyhow::Result;
+use scenarios::{each_scenario, Scenario, SCENARIOS};
+
+use load::*;
+use mount::*;
+use runner::*;
+use unload::*;
+
+/// A scenario: an error says what was expected and what was seen.
+pub type Function = fn() -> Result<()>;
+
+macro_rules! functions {
+    ($($name:ident, $end:ident $(($text:literal))?, $needs:tt;)*) => {
+        const FUNCTIONS: &[Function] = &[$($name),*];
+    };
+}
+each_scenario!(functions);
+
+/// The scenario of a name, and its function.
+pub fn find(name: &str) -> Option<(&'static Scenario, Function)> {
+    let index = SCENARIOS.iter().position(|known| known.name == name)?;
+    Some((&SCENARIOS[index], FUNCTIONS[index]))
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Tests of the runner: guests that go wrong, each in one way.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{ensure, Result};
+use scenarios::KTAP_PORT;
+
+use crate::ktap::Ktap;
+use crate::report;
+
+pub fn runner_fails_a_guest_that_panics() -> Result<()> {
+    report("runner_fails_a_guest_that_panics", || {
+        Ok(fs::write("/proc/sysrq-trigger", "c")?)
+    })
+}
+
+pub fn runner_fails_a_guest_whose_init_dies() -> Result<()> {
+    let mut ktap = Ktap::hello(KTAP_PORT)?;
+    ktap.line("1..1")?;
+    std::process::exit(0)
+}
+
+pub fn runner_fails_a_kernel_that_warns() -> Result<()> {
+    report("runner_fails_a_kernel_that_warns", || {
+        Ok(fs::write(
+            "/dev/kmsg",
+            "<4>WARNING: made by the test of the runner",
+        )?)
+    })
+}
+
+pub fn runner_fails_a_missing_result() -> Result<()> {
+    let mut ktap = Ktap::hello(KTAP_PORT)?;
+    ktap.line("1..2")?;
+    ktap.line("ok 1 runner_fails_a_missing_result")
+}
+
+pub fn runner_fails_a_report_without_a_plan() -> Result<()> {
+    let mut ktap = Ktap::hello(KTAP_PORT)?;
+    ktap.line("ok 1 runner_fails_a_report_without_a_plan")
+}
+
+pub fn runner_fails_an_empty_plan() -> Result<()> {
+    let mut ktap = Ktap::hello(KTAP_PORT)?;
+    ktap.line("1..0")
+}
+
+pub fn runner_fails_a_failed_assertion() -> Result<()> {
+    report("runner_fails_a_failed_assertion", || {
+        let seen = 2;
+        ensure!(seen == 1, "expected 1, seen {seen}");
+        Ok(())
+    })
+}
+
+pub fn runner_fails_a_guest_that_hangs() -> Result<()> {
+    let mut ktap = Ktap::hello(KTAP_PORT)?;
+    ktap.line("1..1")?;
+    loop {
+        std::thread::sleep(Duration::from_secs(3600));
+    }
+}
+
+pub fn runner_cannot_run_a_guest_that_says_nothing() -> Result<()> {
+    Ok(())
+}

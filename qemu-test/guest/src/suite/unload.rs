@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What unloading leaves alone and what it leaves behind.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek};
+
+use anyhow::{ensure, Context, Result};
+use scenarios::C_MODULE;
+
+use crate::bpf::{self, expect_both_files, Ids};
+use crate::kernel::{
+    eventually, expect_fds, fds, insmod_in_child, load, loaded_modules, module, mount_bpffs, rmmod,
+    umount, unload,
+};
+
+const MNT: &str = "/tmp/bpf";
+
+pub fn rmmod_changes_no_fd_of_its_caller() -> Result<()> {
+    load()?;
+    // A module that remembers the numbers of its fds closes by them: so each number is now somebody
+    // else's. Once all are closed, each open takes the lowest.
+    for fd in fds()?.into_keys().filter(|fd| *fd < 64) {
+        // SAFETY: the console, which nobody here uses until the end of the machine.
+        unsafe { rustix::io::close(fd) };
+    }
+    let mut files = Vec::new();
+    for number in 0..64 {
+        let path = format!("/tmp/fd-{number}");
+        fs::write(&path, number.to_string())?;
+        files.push(File::open(&path)?);
+    }
+    let before = fds()?;
+    for number in 0..64 {
+        let expected = format!("/tmp/fd-{number}");
+        let seen = before.get(&number);
+        ensure!(
+            seen == Some(&expected),
+            "fd {number} before: expected {expected}, seen {seen:?}"
+        );
+    }
+    unload()?;
+    expect_fds(&before, "rmmod")?;
+    for (number, file) in files.iter_mut().enumerate() {
+        let mut text = String::new();
+        file.rewind()?;
+        file.read_to_string(&mut text)
+            .with_context(|| format!("reading fd {number} after rmmod"))?;
+        ensure!(
+            text == number.to_string(),
+            "text of fd {number}: expected its number, seen {text:?}"
+        );
+    }
+    Ok(())
+}
+
+pub fn rmmod_leaves_another_providers_ops_alone() -> Result<()> {
+    load()?;
+    // The C provider does not look whether the slot is taken.
+    insmod_in_child(C_MODULE)?;
+    unload()?;
+    let modules = loaded_modules()?;
+    ensure!(
+        modules == ["bpf_preload"],
+        "modules: expected only the C provider, seen {modules:?}"
+    );
+    mount_bpffs(MNT)?;
+    expect_both_files(MNT).context("of the C provider after our rmmod")?;
+    rmmod("bpf_preload")
+}
+
+pub fn files_stay_readable_after_rmmod() -> Result<()> {
+    load()?;
+    mount_bpffs(MNT)?;
+    let _map = bpf::hash_map("made_before", 5, 1)?;
+    let mut open = File::open(format!("{MNT}/maps.debug"))?;
+    unload()?;
+    let modules = loaded_modules()?;
+    ensure!(
+        !modules.iter().any(|name| name == module()),
+        "modules: expected {} gone, seen {modules:?}",
+        module()
+    );
+    expect_both_files(MNT)?;
+    let mut text = String::new();
+    open.read_to_string(&mut text)?;
+    ensure!(
+        text.contains("made_before"),
+        "a file opened before rmmod: expected made_before in it, seen {text:?}"
+    );
+    let _map = bpf::hash_map("made_after", 5, 1)?;
+    let rows = bpf::map_rows(MNT)?;
+    ensure!(
+        rows.iter().any(|row| row.name == "made_after"),
+        "expected made_after, seen {rows:?}"
+    );
+    // A later mount has no provider any more.
+    mount_bpffs("/tmp/later")?;
+    let files = fs::read_dir("/tmp/later")?.count();
+    ensure!(
+        files == 0,
+        "files of a mount after rmmod: expected 0, seen {files}"
+    );
+    Ok(())
+}
+
+pub fn nothing_is_left_after_rmmod_and_umount() -> Result<()> {
+    // The vmlinux BTF gets its id with the first prog.
+    let bystander = bpf::prog("bystander", None)?;
+    let before = Ids::now();
+    load()?;
+    mount_bpffs(MNT)?;
+    expect_both_files(MNT)?;
+    let ours = Ids::now().since(&before);
+    ensure!(
+        ours.progs.len() >= 2 && ours.links.len() >= 2 && !ours.maps.is_empty(),
+        "expected two progs, two links and a map while loaded, seen {ours:?}"
+    );
+    let open = File::open(format!("{MNT}/progs.debug"))?;
+    unload()?;
+    umount(MNT)
+        .err()
+        .context("expected umount to be refused while a file is open")?;
+    drop(open);
+    umount(MNT)?;
+    eventually(|| {
+        let left = Ids::now().since(&before);
+        ensure!(
+            left == Ids::default(),
+            "left after rmmod and umount: expected nothing, seen {left:?}"
+        );
+        Ok(())
+    })?;
+    drop(bystander);
+    Ok(())
+}
+
+pub fn ten_loads_and_unloads_each_give_readable_files() -> Result<()> {
+    let fds_before = fds()?;
+    drop(bpf::prog("first", None)?);
+    let before = Ids::now().btfs;
+    for round in 1..=10 {
+        load().with_context(|| format!("round {round}"))?;
+        mount_bpffs(MNT)?;
+        expect_both_files(MNT).with_context(|| format!("round {round}"))?;
+        umount(MNT)?;
+        unload().with_context(|| format!("round {round}"))?;
+    }
+    expect_fds(&fds_before, "ten rounds")?;
+    eventually(|| {
+        let now = Ids::now();
+        let left = (now.progs, now.maps, now.links, &now.btfs - &before);
+        ensure!(
+            left == Default::default(),
+            "left after ten rounds (progs, maps, links, BTFs): expected nothing, seen {left:?}"
+        );
+        Ok(())
+    })
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The machines that QEMU makes, one line for each architecture.
+
+use anyhow::{Context, Result};
+
+/// How to boot an architecture.
+#[derive(Debug)]
+pub struct Machine {
+    /// The architecture, as kernel releases of Debian end in it.
+    pub arch: &'static str,
+    /// QEMU's binary.
+    pub qemu: &'static str,
+    /// `-machine`.
+    pub machine: &'static str,
+    /// The device that virtio ports hang on.
+    pub virtio_serial: &'static str,
+    /// What the kernel calls the first serial port.
+    pub console: &'static str,
+}
+
+const MACHINES: &[Machine] = &[Machine {
+    arch: "amd64",
+    qemu: "qemu-system-x86_64",
+    machine: "q35",
+    virtio_serial: "virtio-serial-pci",
+    console: "ttyS0",
+}];
+
+/// The machine of an architecture.
+pub fn find(arch: &str) -> Result<&'static Machine> {
+    MACHINES
+        .iter()
+        .find(|machine| machine.arch == arch)
+        .with_context(|| {
+            let known: Vec<_> = MACHINES.iter().map(|machine| machine.arch).collect();
+            format!("no machine for architecture '{arch}'; known: {known:?}")
+        })
+}
+
+/// What runs the guest's instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accel {
+    /// The host's CPU.
+    Kvm,
+    /// Translation.
+    Tcg,
+}
+
+impl Accel {
+    /// `-accel`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Accel::Kvm => "kvm",
+            Accel::Tcg => "tcg",
+        }
+    }
+}

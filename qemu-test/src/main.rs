@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Boots stock kernels under QEMU with the module, and runs scenarios in them.
+
+mod console;
+mod initramfs;
+mod ktap;
+mod machine;
+mod run;
+mod vm;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{ensure, Result};
+use clap::{Args, Parser, Subcommand};
+
+use run::{Bench, Kernel};
+
+/// Boots stock kernels under QEMU with bpf_preload_rs.ko. Run it through scripts/in-toolroot.
+///
+/// Exit codes: 0 passed, 1 failed, 2 could not run.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: Task,
+}
+
+/// What is booted. scripts/kdir and scripts/c-module print it. For several kernels give each of the first
+/// four options several times, in the same order.
+#[derive(Args)]
+struct Options {
+    /// Release of the kernel
+    #[arg(long, env = "KERNEL_RELEASE", required = true)]
+    kernel_release: Vec<String>,
+    /// Its image
+    #[arg(long, env = "KERNEL_IMAGE", value_name = "FILE")]
+    image: Vec<PathBuf>,
+    /// The module under test, built for it
+    #[arg(long, env = "MODULE", value_name = "FILE")]
+    module: Vec<PathBuf>,
+    /// The C provider bpf_preload.ko, built for it
+    #[arg(long, env = "C_MODULE", value_name = "FILE")]
+    c_module: Vec<OsString>,
+    /// The guest's init [default: where cargo puts it beside this program]
+    #[arg(long, env = "GUEST", value_name = "FILE")]
+    guest: Option<PathBuf>,
+    /// Folder for a log of each boot
+    #[arg(
+        long,
+        env = "LOGS",
+        value_name = "DIR",
+        default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../build/logs"),
+        hide_default_value = true,
+    )]
+    logs: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every scenario, each in a boot of its own
+    #[command(disable_help_flag = true)]
+    Test {
+        /// Filters and options of the test harness; --help lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        harness: Vec<OsString>,
+    },
+    /// Show the module at work
+    Demo,
+    /// A shell in a guest with the module loaded
+    Shell,
+}
+
+impl Options {
+    fn bench(self) -> Result<Bench> {
+        let count = self.kernel_release.len();
+        for (option, seen) in [
+            ("--image", self.image.len()),
+            ("--module", self.module.len()),
+        ] {
+            ensure!(
+                seen == count,
+                "{option}: expected {count}, one for each --kernel-release, seen {seen}"
+            );
+        }
+        // Empty in the environment: none.
+        let mut c_modules = self.c_module.into_iter().filter(|path| !path.is_empty());
+        let kernels = self
+            .kernel_release
+            .into_iter()
+            .zip(self.image)
+            .zip(self.module)
+            .map(|((release, image), module)| {
+                Kernel::new(release, image, module, c_modules.next().map(PathBuf::from))
+            })
+            .collect::<Result<_>>()?;
+        Bench::new(kernels, self.guest, self.logs)
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = cli.options.bench().and_then(|bench| match cli.command {
+        Task::Test { harness } => run::test(bench, harness),
+        Task::Demo => run::demo(bench),
+        Task::Shell => run::shell(bench),
+    });
+    result.unwrap_or_else(|error| {
+        eprintln!("qemu-test: error: {error:#}");
+        ExitCode::from(run::COULD_NOT_RUN)
+    })
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The three tasks: test, demo, shell.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{bail, ensure, Context, Result};
+use clap::Parser;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use scenarios::{mode, End, Need, Scenario, C_MODULE, MODULE_DIR, SCENARIOS};
+
+use crate::initramfs::Initramfs;
+use crate::machine::{self, Accel, Machine};
+use crate::vm::{Boot, Error, Passed};
+
+/// Exit code when a test failed.
+const FAILED: u8 = 1;
+/// Exit code when nothing is known about the module.
+pub const COULD_NOT_RUN: u8 = 2;
+
+/// From QEMU's start to the guest's hello; 3 s on an idle machine.
+const BOOT_LIMIT: Duration = Duration::from_secs(90);
+/// From hello to power-off.
+const RUN_LIMIT: Duration = Duration::from_secs(120);
+/// The same for a guest that is meant to hang.
+const HANG_LIMIT: Duration = Duration::from_secs(5);
+/// KVM that works boots well within this.
+const KVM_LIMIT: Duration = Duration::from_secs(20);
+
+/// A kernel with the modules that were built for it.
+pub struct Kernel {
+    release: String,
+    machine: &'static Machine,
+    image: PathBuf,
+    module: PathBuf,
+    c_module: Option<PathBuf>,
+}
+
+impl Kernel {
+    /// Checks what can be checked without a boot.
+    pub fn new(
+        release: String,
+        image: PathBuf,
+        module: PathBuf,
+        c_module: Option<PathBuf>,
+    ) -> Result<Self> {
+        for file in [Some(&image), Some(&module), c_module.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            ensure!(file.is_file(), "there is no file {}", file.display());
+        }
+        let arch = release.rsplit('-').next().unwrap_or_default();
+        Ok(Kernel {
+            machine: machine::find(arch)?,
+            release,
+            image,
+            module,
+            c_module,
+        })
+    }
+
+    fn module_name(&self) -> String {
+        let name = self.module.file_stem().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+}
+
+/// Everything that a boot is made of.
+pub struct Bench {
+    kernels: Vec<Kernel>,
+    guest: PathBuf,
+    logs: PathBuf,
+    accel: Accel,
+}
+
+impl Bench {
+    /// Finds the guest.
+    pub fn new(kernels: Vec<Kernel>, guest: Option<PathBuf>, logs: PathBuf) -> Result<Self> {
+        let guest = match guest {
+            Some(guest) => guest,
+            None => find_guest()?,
+        };
+        ensure!(guest.is_file(), "there is no file {}", guest.display());
+        let cannot = || format!("{} cannot be made", logs.display());
+        std::fs::create_dir_all(&logs).with_context(cannot)?;
+        let logs = logs.canonicalize().with_context(cannot)?;
+        Ok(Bench {
+            kernels,
+            guest,
+            logs,
+            accel: Accel::Tcg,
+        })
+    }
+
+    /// Tries KVM once, and believes only a guest that says hello.
+    fn probe(&mut self) -> Result<()> {
+        let tcg = |why: &str| eprintln!("KVM cannot be used ({why}): going on with TCG");
+        if let Err(error) = std::fs::File::options()
+            .read(true)
+            .write(true)
+            .open("/dev/kvm")
+        {
+            tcg(&format!("/dev/kvm: {error}"));
+            return Ok(());
+        }
+        let mut boot = self.boot(&self.kernels[0], "probe-kvm", &[], &[mode::HELLO])?;
+        boot.accel = Accel::Kvm;
+        boot.boot_limit = KVM_LIMIT;
+        match boot.run() {
+            Ok(_) => self.accel = Accel::Kvm,
+            Err(Error::Failed(why) | Error::NotRun(why)) => tcg(&why),
+        }
+        Ok(())
+    }
+
+    /// A boot; the module's name goes after the first of `args`.
+    fn boot(&self, kernel: &Kernel, log: &str, needs: &[Need], args: &[&str]) -> Result<Boot> {
+        let mut initramfs = Initramfs::default();
+        initramfs.file("/init", &self.guest)?;
+        let module = kernel.module_name();
+        initramfs.file(format!("{MODULE_DIR}/{module}.ko"), &kernel.module)?;
+        for need in needs {
+            match need {
+                Need::CModule => {
+                    let c_module = kernel.c_module.as_deref().context(
+                        "this needs the C provider: give --c-module (scripts/c-module builds it)",
+                    )?;
+                    initramfs.file(C_MODULE, c_module)?;
+                }
+                Need::Modprobe => initramfs.modprobe(&kernel.release, &kernel.module)?,
+                Need::TwoCpus => {}
+            }
+        }
+        if args[0] == mode::DEMO || args[0] == mode::SHELL {
+            initramfs.program("/bin/busybox", Path::new("/usr/bin/busybox"))?;
+        }
+        if args[0] == mode::SHELL {
+            initramfs.program("/sbin/bpftool", Path::new("/usr/sbin/bpftool"))?;
+        }
+        let mut words = args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
+        words.insert(1, module);
+        Ok(Boot {
+            machine: kernel.machine,
+            accel: self.accel,
+            cpus: if needs.contains(&Need::TwoCpus) { 2 } else { 1 },
+            image: kernel.image.clone(),
+            initramfs: initramfs.archive()?,
+            args: words,
+            log: self.logs.join(&kernel.release).join(format!("{log}.log")),
+            boot_limit: BOOT_LIMIT,
+            run_limit: RUN_LIMIT,
+        })
+    }
+
+    /// Boots a scenario and compares its end with the expected one.
+    fn scenario(&self, kernel: &Kernel, scenario: &Scenario) -> Result<Passed, Error> {
+        let mut boot = self
+            .boot(
+                kernel,
+                scenario.name,
+                scenario.needs,
+                &[mode::TEST, scenario.name],
+            )
+            .map_err(|error| Error::NotRun(format!("{error:#}")))?;
+        if scenario.name == "runner_fails_a_guest_that_hangs" {
+            boot.run_limit = HANG_LIMIT;
+        }
+        let seen = boot.run();
+        let with_log = |why: &str| {
+            format!(
+                "{why}\n{}, which ends with\n  | {}",
+                boot.log.display(),
+                boot.log_tail()
+            )
+        };
+        match (scenario.end, seen) {
+            (End::Passes, Err(Error::Failed(why))) => Err(Error::Failed(with_log(&why))),
+            (End::Passes, Err(Error::NotRun(why))) => Err(Error::NotRun(with_log(&why))),
+            (End::Passes, passed) => passed,
+            (End::FailsWith(text), Err(Error::Failed(why))) if why.contains(text) => {
+                Ok(Passed::Tested)
+            }
+            (End::CannotRun(text), Err(Error::NotRun(why))) if why.contains(text) => {
+                Ok(Passed::Tested)
+            }
+            (end, seen) => Err(Error::Failed(with_log(&format!(
+                "a test of the runner: expected {end:?}, seen {seen:?}"
+            )))),
+        }
+    }
+}
+
+/// The guest as cargo leaves it with static.toml, in the target folder that this program is in.
+fn find_guest() -> Result<PathBuf> {
+    let runner = std::env::current_exe()?;
+    let target = runner
+        .ancestors()
+        .find(|folder| folder.join("x86_64-unknown-linux-gnu").is_dir())
+        .context("the guest is not built; qemu-test/README.md has the command")?;
+    Ok(target.join("x86_64-unknown-linux-gnu/release/guest"))
+}
+
+/// Runs the scenarios.
+pub fn test(mut bench: Bench, harness: Vec<OsString>) -> Result<ExitCode> {
+    let program = OsString::from("qemu-test test");
+    let mut args = Arguments::parse_from(std::iter::once(program).chain(harness));
+    args.test_threads.get_or_insert(2);
+    if !args.list {
+        bench.probe()?;
+    }
+    let bench = Arc::new(bench);
+    let failed = Arc::new(AtomicUsize::new(0));
+    let mut trials = Vec::new();
+    for index in 0..bench.kernels.len() {
+        for scenario in SCENARIOS {
+            let (bench, failed) = (bench.clone(), failed.clone());
+            let release = bench.kernels[index].release.clone();
+            let trial = move || match bench.scenario(&bench.kernels[index], scenario) {
+                Ok(Passed::Skipped(reason)) => Ok(Completion::ignored_with(reason)),
+                Ok(_) => Ok(Completion::Completed),
+                Err(error) => {
+                    if matches!(error, Error::Failed(_)) {
+                        failed.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Err(Failed::from(error))
+                }
+            };
+            trials.push(Trial::ignorable_test(scenario.name, trial).with_kind(release));
+        }
+    }
+    let conclusion = libtest_mimic::run(&args, trials);
+    Ok(if args.list {
+        ExitCode::SUCCESS
+    } else if failed.load(Ordering::Relaxed) > 0 {
+        ExitCode::from(FAILED)
+    } else if conclusion.has_failed() {
+        ExitCode::from(COULD_NOT_RUN)
+    } else if conclusion.num_passed == 0 {
+        bail!("no test ran; --list shows what there is")
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Shows the module at work.
+pub fn demo(mut bench: Bench) -> Result<ExitCode> {
+    bench.probe()?;
+    let boot = bench.boot(&bench.kernels[0], "demo", &[], &[mode::DEMO])?;
+    match boot.run() {
+        Ok(_) => Ok(ExitCode::SUCCESS),
+        Err(Error::NotRun(why)) => bail!("{why}; {} says more", boot.log.display()),
+        Err(Error::Failed(why)) => {
+            eprintln!("qemu-test: error: {why}; {} says more", boot.log.display());
+            Ok(ExitCode::from(FAILED))
+        }
+    }
+}
+
+/// Gives the terminal to a shell in the guest.
+pub fn shell(mut bench: Bench) -> Result<ExitCode> {
+    bench.probe()?;
+    let boot = bench.boot(&bench.kernels[0], "shell", &[], &[mode::SHELL])?;
+    eprintln!(
+        "A guest with {} boots; its kernel's messages go to {}.",
+        bench.kernels[0].release,
+        boot.log.display()
+    );
+    eprintln!("To leave: 'exit' or Ctrl-D in its shell. If it hangs: Ctrl-A, then X.");
+    Err(boot.become_shell().into())
+}
