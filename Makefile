@@ -3,7 +3,7 @@
 # For people: names for what scripts/ does. kbuild reads Kbuild, not this file.
 
 # KDIR: a kernel directory of one's own. KERNEL: another release than the default one (make kernels).
-export KDIR KERNEL KERNELS
+export KDIR KERNEL KERNELS OBJECTS COMPARE
 
 .PHONY: all
 all: ## build bpf_preload_rs.ko for the default kernel; KERNEL=RELEASE or KDIR=DIR for another
@@ -16,6 +16,10 @@ demo: ## the main job, from nothing: boot a stock kernel with the module and sho
 .PHONY: test
 test: ## the tests: host crates, checks and every QEMU scenario; KERNELS="A B" chooses the kernels
 	@scripts/test
+
+.PHONY: test-corpus
+test-corpus: ## light skeletons of the kernel's own selftests, loaded; OBJECTS=DIR for any folder of objects
+	@scripts/test-corpus
 
 .PHONY: check
 check: ## everything that needs no QEMU: formatting, lints, unsafe, generated files
@@ -51,4 +55,4 @@ distclean: clean ## remove also the cache folder: toolchain root, kernel directo
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12

@@ -23,6 +23,11 @@ impl Initramfs {
         Ok(())
     }
 
+    /// Adds a file with this content.
+    pub fn bytes(&mut self, inside: impl Into<PathBuf>, content: &[u8]) {
+        self.0.insert(inside.into(), content.to_owned());
+    }
+
     /// Adds a program of the host with the shared libraries that it needs.
     pub fn program(&mut self, inside: &str, outside: &Path) -> Result<()> {
         self.file(inside, outside)?;
@@ -85,7 +90,7 @@ impl Initramfs {
             }
             entries.insert(path, Some(data));
         }
-        // The kernel opens it as fds 0 to 2 of init.
+        // The kernel mounts devtmpfs here, or the guest does.
         entries.insert(Path::new("/dev"), None);
         entries.remove(Path::new("/"));
         let mut archive = cpio::write_cpio(

@@ -8,6 +8,8 @@ use anyhow::{Context, Result};
 pub struct Machine {
     /// The architecture, as kernel releases of Debian end in it.
     pub arch: &'static str,
+    /// Rust's name for it, under which cargo leaves the guest.
+    pub target: &'static str,
     /// QEMU's binary.
     pub qemu: &'static str,
     /// `-machine`.
@@ -20,6 +22,7 @@ pub struct Machine {
 
 const MACHINES: &[Machine] = &[Machine {
     arch: "amd64",
+    target: "x86_64-unknown-linux-gnu",
     qemu: "qemu-system-x86_64",
     machine: "q35",
     virtio_serial: "virtio-serial-pci",

@@ -2,6 +2,7 @@
 //! Boots stock kernels under QEMU with the module, and runs scenarios in them.
 
 mod console;
+mod corpus;
 mod initramfs;
 mod ktap;
 mod machine;
@@ -72,6 +73,8 @@ enum Task {
     Demo,
     /// A shell in a guest with the module loaded
     Shell,
+    /// Load the light skeletons of a folder of BPF objects
+    Corpus(corpus::Args),
 }
 
 impl Options {
@@ -107,6 +110,7 @@ fn main() -> ExitCode {
         Task::Test { harness } => run::test(bench, harness),
         Task::Demo => run::demo(bench),
         Task::Shell => run::shell(bench),
+        Task::Corpus(args) => corpus::run(bench, &args),
     });
     result.unwrap_or_else(|error| {
         eprintln!("qemu-test: error: {error:#}");

@@ -18,9 +18,12 @@ use crate::machine::{self, Accel, Machine};
 use crate::vm::{Boot, Error, Passed};
 
 /// Exit code when a test failed.
-const FAILED: u8 = 1;
+pub const FAILED: u8 = 1;
 /// Exit code when nothing is known about the module.
 pub const COULD_NOT_RUN: u8 = 2;
+
+/// Memory of a machine, in MiB.
+const MEMORY: u32 = 512;
 
 /// From QEMU's start to the guest's hello; 3 s on an idle machine.
 const BOOT_LIMIT: Duration = Duration::from_secs(90);
@@ -38,6 +41,7 @@ pub struct Kernel {
     image: PathBuf,
     module: PathBuf,
     c_module: Option<PathBuf>,
+    guest: PathBuf,
 }
 
 impl Kernel {
@@ -61,6 +65,7 @@ impl Kernel {
             image,
             module,
             c_module,
+            guest: PathBuf::new(),
         })
     }
 
@@ -73,32 +78,36 @@ impl Kernel {
 /// Everything that a boot is made of.
 pub struct Bench {
     kernels: Vec<Kernel>,
-    guest: PathBuf,
     logs: PathBuf,
     accel: Accel,
 }
 
 impl Bench {
-    /// Finds the guest.
-    pub fn new(kernels: Vec<Kernel>, guest: Option<PathBuf>, logs: PathBuf) -> Result<Self> {
-        let guest = match guest {
-            Some(guest) => guest,
-            None => find_guest()?,
-        };
-        ensure!(guest.is_file(), "there is no file {}", guest.display());
+    /// Finds the guests.
+    pub fn new(mut kernels: Vec<Kernel>, guest: Option<PathBuf>, logs: PathBuf) -> Result<Self> {
+        for kernel in &mut kernels {
+            kernel.guest = match &guest {
+                Some(guest) => guest.clone(),
+                None => find_guest(kernel.machine)?,
+            };
+            ensure!(
+                kernel.guest.is_file(),
+                "there is no guest {}; qemu-test/README.md says how to build it",
+                kernel.guest.display()
+            );
+        }
         let cannot = || format!("{} cannot be made", logs.display());
         std::fs::create_dir_all(&logs).with_context(cannot)?;
         let logs = logs.canonicalize().with_context(cannot)?;
         Ok(Bench {
             kernels,
-            guest,
             logs,
             accel: Accel::Tcg,
         })
     }
 
     /// Tries KVM once, and believes only a guest that says hello.
-    fn probe(&mut self) -> Result<()> {
+    pub fn probe(&mut self) -> Result<()> {
         let tcg = |why: &str| eprintln!("KVM cannot be used ({why}): going on with TCG");
         if let Err(error) = std::fs::File::options()
             .read(true)
@@ -118,10 +127,15 @@ impl Bench {
         Ok(())
     }
 
+    /// A boot of the first kernel, to which the caller may add files.
+    pub fn first(&self, log: &str, args: &[&str]) -> Result<Boot> {
+        self.boot(&self.kernels[0], log, &[], args)
+    }
+
     /// A boot; the module's name goes after the first of `args`.
     fn boot(&self, kernel: &Kernel, log: &str, needs: &[Need], args: &[&str]) -> Result<Boot> {
         let mut initramfs = Initramfs::default();
-        initramfs.file("/init", &self.guest)?;
+        initramfs.file("/init", &kernel.guest)?;
         let module = kernel.module_name();
         initramfs.file(format!("{MODULE_DIR}/{module}.ko"), &kernel.module)?;
         for need in needs {
@@ -149,7 +163,8 @@ impl Bench {
             accel: self.accel,
             cpus: if needs.contains(&Need::TwoCpus) { 2 } else { 1 },
             image: kernel.image.clone(),
-            initramfs: initramfs.archive()?,
+            initramfs,
+            memory: MEMORY,
             args: words,
             log: self.logs.join(&kernel.release).join(format!("{log}.log")),
             boot_limit: BOOT_LIMIT,
@@ -180,13 +195,15 @@ impl Bench {
         };
         match (scenario.end, seen) {
             (End::Passes, Err(Error::Failed(why))) => Err(Error::Failed(with_log(&why))),
-            (End::Passes, Err(Error::NotRun(why))) => Err(Error::NotRun(with_log(&why))),
-            (End::Passes, passed) => passed,
+            (End::Passes, passed @ Ok(_)) => passed,
             (End::FailsWith(text), Err(Error::Failed(why))) if why.contains(text) => {
                 Ok(Passed::Tested)
             }
             (End::CannotRun(text), Err(Error::NotRun(why))) if why.contains(text) => {
                 Ok(Passed::Tested)
+            }
+            (End::Passes | End::FailsWith(_), Err(Error::NotRun(why))) => {
+                Err(Error::NotRun(with_log(&why)))
             }
             (end, seen) => Err(Error::Failed(with_log(&format!(
                 "a test of the runner: expected {end:?}, seen {seen:?}"
@@ -195,14 +212,14 @@ impl Bench {
     }
 }
 
-/// The guest as cargo leaves it with static.toml, in the target folder that this program is in.
-fn find_guest() -> Result<PathBuf> {
+/// The guest as cargo leaves it with static.toml: TARGET/release/guest, two folders above this program.
+fn find_guest(machine: &Machine) -> Result<PathBuf> {
     let runner = std::env::current_exe()?;
-    let target = runner
+    let folder = runner
         .ancestors()
-        .find(|folder| folder.join("x86_64-unknown-linux-gnu").is_dir())
-        .context("the guest is not built; qemu-test/README.md has the command")?;
-    Ok(target.join("x86_64-unknown-linux-gnu/release/guest"))
+        .nth(2)
+        .context("a program in no folder")?;
+    Ok(folder.join(machine.target).join("release/guest"))
 }
 
 /// Runs the scenarios.
@@ -250,7 +267,7 @@ pub fn test(mut bench: Bench, harness: Vec<OsString>) -> Result<ExitCode> {
 /// Shows the module at work.
 pub fn demo(mut bench: Bench) -> Result<ExitCode> {
     bench.probe()?;
-    let boot = bench.boot(&bench.kernels[0], "demo", &[], &[mode::DEMO])?;
+    let boot = bench.first("demo", &[mode::DEMO])?;
     match boot.run() {
         Ok(_) => Ok(ExitCode::SUCCESS),
         Err(Error::NotRun(why)) => bail!("{why}; {} says more", boot.log.display()),
@@ -264,7 +281,7 @@ pub fn demo(mut bench: Bench) -> Result<ExitCode> {
 /// Gives the terminal to a shell in the guest.
 pub fn shell(mut bench: Bench) -> Result<ExitCode> {
     bench.probe()?;
-    let boot = bench.boot(&bench.kernels[0], "shell", &[], &[mode::SHELL])?;
+    let boot = bench.first("shell", &[mode::SHELL])?;
     eprintln!(
         "A guest with {} boots; its kernel's messages go to {}.",
         bench.kernels[0].release,

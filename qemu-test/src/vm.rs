@@ -17,6 +17,7 @@ use rustix::process::{set_parent_process_death_signal, Signal};
 use scenarios::{KTAP_PORT, SCREEN_PORT};
 
 use crate::console::is_trouble;
+use crate::initramfs::Initramfs;
 use crate::ktap::{Report, Verdict};
 use crate::machine::{Accel, Machine};
 
@@ -50,10 +51,12 @@ pub struct Boot {
     pub accel: Accel,
     /// Number of CPUs.
     pub cpus: u32,
+    /// Memory in MiB.
+    pub memory: u32,
     /// The kernel.
     pub image: PathBuf,
     /// The initramfs.
-    pub initramfs: Vec<u8>,
+    pub initramfs: Initramfs,
     /// Arguments of init.
     pub args: Vec<String>,
     /// Where the console goes.
@@ -96,7 +99,8 @@ impl Boot {
         command
             .args(["-machine", self.machine.machine])
             .args(["-accel", self.accel.name(), "-cpu", "max"])
-            .args(["-smp", &self.cpus.to_string(), "-m", "512"])
+            .args(["-smp", &self.cpus.to_string()])
+            .args(["-m", &self.memory.to_string()])
             .args(["-nodefaults", "-no-user-config", "-nic", "none"])
             .args(["-display", "none", "-monitor", "none", "-no-reboot"])
             .args(["-device", self.machine.virtio_serial])
@@ -116,8 +120,9 @@ impl Boot {
 
     /// The initramfs as a file that has no name.
     fn initrd(&self) -> std::io::Result<OwnedFd> {
+        let archive = self.initramfs.archive().map_err(std::io::Error::other)?;
         let fd = memfd_create("initramfs", MemfdFlags::CLOEXEC)?;
-        File::from(fd.try_clone()?).write_all(&self.initramfs)?;
+        File::from(fd.try_clone()?).write_all(&archive)?;
         Ok(fd)
     }
 

@@ -2,6 +2,7 @@
 //! PID 1 of the test machine: does what the kernel's command line says, reports, powers off.
 
 mod bpf;
+mod corpus;
 mod kernel;
 mod ktap;
 mod suite;
@@ -46,6 +47,7 @@ fn run(args: &[&str]) -> Result<()> {
         (mode::TEST, [name]) => test(name),
         (mode::DEMO, []) => report("demo", user::demo),
         (mode::SHELL, []) => user::shell(),
+        (mode::CORPUS, []) => corpus::run(),
         _ => bail!("{mode} {rest:?} is nothing that this guest knows"),
     }
 }

@@ -13,6 +13,11 @@ pub const MODULE_DIR: &str = "/modules";
 /// The kernel's own C provider in the initramfs.
 pub const C_MODULE: &str = "/modules/c/bpf_preload.ko";
 
+/// Folder of the initramfs with what lskel_blob.ko is to load, a file for each object.
+pub const CORPUS_DIR: &str = "/corpus";
+/// A module that is loaded before the corpus, where there is one.
+pub const CORPUS_TESTMOD: &str = "/modules/bpf_testmod.ko";
+
 /// What the guest is to do: the first word of its arguments, which are what follows `--` on the kernel's
 /// command line. The second is the name of the module under test, the third the scenario's.
 pub mod mode {
@@ -24,6 +29,8 @@ pub mod mode {
     pub const DEMO: &str = "demo";
     /// A shell on the virtio console.
     pub const SHELL: &str = "shell";
+    /// Load a corpus of light skeletons.
+    pub const CORPUS: &str = "corpus";
 }
 
 /// What a scenario's machine has beside the module under test.
@@ -85,6 +92,7 @@ macro_rules! each_scenario {
             rmmod_changes_no_fd_of_its_caller, Passes, [];
             rmmod_leaves_another_providers_ops_alone, Passes, [CModule];
             files_stay_readable_after_rmmod, Passes, [];
+            a_mount_after_rmmod_finds_no_provider, Passes, [];
             nothing_is_left_after_rmmod_and_umount, Passes, [];
             ten_loads_and_unloads_each_give_readable_files, Passes, [];
             // The runner itself: these have to fail, or it would pass what it should not.

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Light skeletons of a folder of BPF objects, loaded in kernel context: which of them load, and why the
+//! others do not.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anyhow::{ensure, Context, Result};
+use lskel_gen::skeleton::{ByteOrder, Skeleton};
+use lskel_gen::worker::{Request, Worker};
+use scenarios::{mode, CORPUS_DIR, CORPUS_TESTMOD, MODULE_DIR};
+
+use crate::run::{Bench, FAILED};
+
+/// Objects of one boot. Some 720 loads in one were seen to hang a stock kernel.
+const BATCH: usize = 100;
+/// From hello to power-off of one boot.
+const RUN_LIMIT: Duration = Duration::from_secs(900);
+/// `BPF_MAP_TYPE_RINGBUF` and `BPF_MAP_TYPE_USER_RINGBUF`, which may leave their size to the loader.
+const RING_BUFFERS: [u32; 2] = [27, 31];
+/// The size that they get: any power of two that is a multiple of the page size, in bytes.
+const RING_BUFFER_SIZE: u32 = 64 << 10;
+
+/// What is to be loaded, with what.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Folder of objects
+    #[arg(long, value_name = "DIR")]
+    objects: PathBuf,
+    /// The generator
+    #[arg(long, value_name = "FILE")]
+    lskel_gen: PathBuf,
+    /// lskel_blob.ko
+    #[arg(long, value_name = "FILE")]
+    blob_module: PathBuf,
+    /// A module to load first: bpf_testmod.ko of the kernel's selftests
+    #[arg(long, value_name = "FILE")]
+    testmod: Option<PathBuf>,
+    /// Load bpftool's light skeletons too, and fail where one of them loads and ours does not
+    #[arg(long)]
+    compare: bool,
+}
+
+/// How far one object came: `Err` says why no further.
+type Outcome = Result<(), String>;
+
+/// Generates, loads, prints the table.
+pub fn run(mut bench: Bench, args: &Args) -> Result<ExitCode> {
+    let objects = objects(&args.objects)?;
+    bench.probe()?;
+
+    eprintln!("  generating light skeletons of {} objects", objects.len());
+    let worker = Worker {
+        program: args.lskel_gen.clone(),
+        time_limit: Duration::from_secs(60),
+    };
+    let ours = generate(&objects, |path| {
+        let skeleton = lskel(&worker, path).map_err(|e| e.to_string())?;
+        Ok(request(
+            &skeleton.maps.iter().map(|map| (map.map_type, map.max_entries)).collect::<Vec<_>>(),
+            skeleton.progs.len(),
+            &skeleton.data,
+            &skeleton.insns,
+        ))
+    });
+    let loaded = load(&bench, args, "corpus", &ours)?;
+    let theirs = if args.compare {
+        eprintln!("  the same with bpftool");
+        let theirs = generate(&objects, bpftool);
+        Some(load(&bench, args, "corpus-bpftool", &theirs)?)
+    } else {
+        None
+    };
+
+    let mut behind = 0;
+    for (name, outcome) in &loaded {
+        let bpftools = theirs.as_ref().and_then(|theirs| theirs.get(name));
+        let mark = match (outcome, bpftools) {
+            (Err(_), Some(Ok(()))) => {
+                behind += 1;
+                "  [bpftool's loads]"
+            }
+            (Ok(()), Some(Err(_))) => "  [bpftool's does not]",
+            _ => "",
+        };
+        match outcome {
+            Ok(()) if mark.is_empty() => {}
+            Ok(()) => println!("{name:<44} loaded{mark}"),
+            Err(why) => println!("{name:<44} {why}{mark}"),
+        }
+    }
+    let generated = ours.values().filter(|request| request.is_ok()).count();
+    let loads = loaded.values().filter(|outcome| outcome.is_ok()).count();
+    if let Some(theirs) = &theirs {
+        println!(
+            "bpftool: {} loaded; {behind} of these not by ours",
+            theirs.values().filter(|outcome| outcome.is_ok()).count()
+        );
+    }
+    println!(
+        "{generated} generated, {loads} loaded, {} refused",
+        loaded.len() - loads
+    );
+    Ok(if behind > 0 {
+        ExitCode::from(FAILED)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// The objects of a folder, by name.
+fn objects(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
+    let cannot = || format!("{} cannot be read", folder.display());
+    let mut objects = BTreeMap::new();
+    for entry in fs::read_dir(folder).with_context(cannot)? {
+        let path = entry.with_context(cannot)?.path();
+        if path.extension().is_some_and(|extension| extension == "o") {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            objects.insert(name.trim_end_matches(".bpf").to_owned(), path);
+        }
+    }
+    ensure!(!objects.is_empty(), "there is no object (*.o) in {}", folder.display());
+    Ok(objects)
+}
+
+/// What `make` makes of each object, two at a time.
+fn generate(
+    objects: &BTreeMap<String, PathBuf>,
+    make: impl Fn(&Path) -> Result<Vec<u8>, String> + Sync,
+) -> BTreeMap<String, Result<Vec<u8>, String>> {
+    let todo = Mutex::new(objects.iter());
+    let done = Mutex::new(BTreeMap::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| loop {
+                let next = todo.lock().expect("no thread panics here").next();
+                let Some((name, path)) = next else { break };
+                let made = make(path).map_err(|why| format!("not generated: {}", one_line(&why)));
+                done.lock().expect("no thread panics here").insert(name.clone(), made);
+            });
+        }
+    });
+    done.into_inner().expect("no thread panics here")
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn lskel(worker: &Worker, path: &Path) -> lskel_gen::Result<Skeleton> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    worker.run(&Request {
+        name: name.split('.').next().unwrap_or_default().to_owned(),
+        path: path.to_owned(),
+        byte_order: ByteOrder::Little,
+        load: Vec::new(),
+        kconfig: None,
+        no_license: true,
+    })
+}
+
+/// One write to /dev/lskel_blob; see qemu-test/modules/lskel_blob.rs.
+fn request(maps: &[(u32, u32)], progs: usize, data: &[u8], insns: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for number in [maps.len(), progs, data.len(), insns.len()] {
+        bytes.extend((number as u32).to_ne_bytes());
+    }
+    for (map_type, max_entries) in maps {
+        let size = match max_entries {
+            0 if RING_BUFFERS.contains(map_type) => RING_BUFFER_SIZE,
+            _ => 0,
+        };
+        bytes.extend(size.to_ne_bytes());
+    }
+    bytes.extend(data);
+    bytes.extend(insns);
+    bytes
+}
+
+/// The blobs of bpftool's light skeleton, out of the C header that it writes.
+fn bpftool(path: &Path) -> Result<Vec<u8>, String> {
+    let output = Command::new("bpftool")
+        .args(["gen", "skeleton", "-L"])
+        .arg(path)
+        .output()
+        .map_err(|e| format!("bpftool cannot be run: {e}"))?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let header = String::from_utf8_lossy(&output.stdout);
+    let blob = |name: &str| {
+        let start = header.find(&format!("static const char {name}[]"))?;
+        let text = header[start..].split('"').nth(1)?;
+        // "\0" and "\x12", and a backslash before each end of line.
+        text.replace("\\\n", "")
+            .split('\\')
+            .skip(1)
+            .map(|byte| u8::from_str_radix(byte.trim_start_matches('x'), 16).ok())
+            .collect::<Option<Vec<u8>>>()
+    };
+    let count = |what: &str| header.matches(what).count();
+    let no = || "bpftool's header is not understood".to_owned();
+    // The header does not tell the maps' types: the ring buffers among them are not given a size.
+    Ok(request(
+        &vec![(0, 0); count("struct bpf_map_desc ")],
+        count("struct bpf_prog_desc "),
+        &blob("opts_data").ok_or_else(no)?,
+        &blob("opts_insn").ok_or_else(no)?,
+    ))
+}
+
+/// Loads what was generated, in as many boots as it takes.
+fn load(
+    bench: &Bench,
+    args: &Args,
+    log: &str,
+    requests: &BTreeMap<String, Result<Vec<u8>, String>>,
+) -> Result<BTreeMap<String, Outcome>> {
+    let mut outcomes = BTreeMap::new();
+    let mut todo = Vec::new();
+    for (name, request) in requests {
+        match request {
+            Ok(request) => todo.push((name, request)),
+            Err(why) => {
+                outcomes.insert(name.clone(), Err(why.clone()));
+            }
+        }
+    }
+    for boot in 1.. {
+        if todo.is_empty() {
+            break;
+        }
+        let batch: Vec<_> = todo.drain(..todo.len().min(BATCH)).collect();
+        eprintln!("  boot {boot}: loading {} objects, {} to go", batch.len(), todo.len());
+        let mut vm = bench.first(&format!("{log}-{boot}"), &[mode::CORPUS])?;
+        vm.initramfs.file(format!("{MODULE_DIR}/lskel_blob.ko"), &args.blob_module)?;
+        if let Some(testmod) = &args.testmod {
+            vm.initramfs.file(CORPUS_TESTMOD, testmod)?;
+        }
+        for (name, request) in &batch {
+            vm.initramfs.bytes(format!("{CORPUS_DIR}/{name}"), request);
+        }
+        vm.memory = 3072;
+        vm.run_limit = RUN_LIMIT;
+        let end = vm.run();
+        let seen = read_report(&vm.log)?;
+        let mut lost: Vec<_> = batch.into_iter().filter(|(name, _)| !seen.contains_key(*name)).collect();
+        outcomes.extend(seen);
+        if !lost.is_empty() {
+            // The first without a result is what ended the boot; those behind it get another one.
+            let why = end.err().map_or("no result".into(), |error| error.to_string());
+            let (name, _) = lost.remove(0);
+            outcomes.insert(name.clone(), Err(format!("ended the boot: {why}; see {}", vm.log.display())));
+            todo.splice(..0, lost);
+        }
+    }
+    Ok(outcomes)
+}
+
+/// The results in the log of a boot. Diagnostics belong to the result that follows them.
+fn read_report(log: &Path) -> Result<BTreeMap<String, Outcome>> {
+    let text = fs::read(log).with_context(|| format!("{} cannot be read", log.display()))?;
+    let text = String::from_utf8_lossy(&text);
+    let mut outcomes = BTreeMap::new();
+    let mut why = String::new();
+    for line in text.lines().filter_map(|line| line.strip_prefix("[ktap] ")) {
+        let name = |result: &str| result.split(' ').nth(1).unwrap_or_default().to_owned();
+        if let Some(diagnostic) = line.strip_prefix("# ") {
+            why = diagnostic.to_owned();
+        } else if let Some(result) = line.strip_prefix("ok ") {
+            outcomes.insert(name(result), Ok(()));
+        } else if let Some(result) = line.strip_prefix("not ok ") {
+            outcomes.insert(name(result), Err(format!("not loaded: {why}")));
+        }
+    }
+    Ok(outcomes)
+}
