@@ -11,8 +11,14 @@
 
 mod bpf;
 #[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
-#[cfg_attr(target_endian = "little", path = "iterators/iterators.lskel-little-endian.rs")]
-#[cfg_attr(target_endian = "big", path = "iterators/iterators.lskel-big-endian.rs")]
+#[cfg_attr(
+    target_endian = "little",
+    path = "iterators/iterators.lskel-little-endian.rs"
+)]
+#[cfg_attr(
+    target_endian = "big",
+    path = "iterators/iterators.lskel-big-endian.rs"
+)]
 mod iterators;
 mod lskel;
 
@@ -103,7 +109,8 @@ impl DebugFiles {
         if let Some(links) = self.0.as_ref() {
             return Ok(links);
         }
-        self.0.populate(Links::load().inspect_err(|e| pr_err!("iterators: {e}\n"))?);
+        self.0
+            .populate(Links::load().inspect_err(|e| pr_err!("iterators: {e}\n"))?);
         self.0.as_ref().ok_or(EAGAIN)
     }
 }

@@ -43,6 +43,7 @@ pub(crate) use self::{
         MapDef,
         Object,
         Open,
+        ProgArraySlot,
         ProgDef,
         Skeleton, //
     }, //

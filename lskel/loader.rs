@@ -34,6 +34,8 @@ pub(crate) enum Step {
     LoaderProg,
     /// The loader prog was content but gave no fd for this map or prog.
     TakeFd(&'static CStr),
+    /// `BPF_MAP_UPDATE_ELEM` of a prog in this prog array.
+    FillProgArray(&'static CStr),
     /// `BPF_LINK_CREATE` for this prog.
     Attach(&'static CStr),
     /// The link of this prog could not be had from its fd, or is not what it was attached as.
@@ -50,6 +52,7 @@ impl fmt::Display for Step {
             Step::RunLoaderProg => ("run the loader prog", None),
             Step::LoaderProg => ("load its maps and progs", None),
             Step::TakeFd(name) => ("take the fd of ", Some(name)),
+            Step::FillProgArray(name) => ("put a prog into ", Some(name)),
             Step::Attach(name) => ("attach ", Some(name)),
             Step::TakeLink(name) => ("take the link of ", Some(name)),
         };
@@ -129,8 +132,7 @@ pub(crate) unsafe fn load_and_run<C>(
         fd_array: &[map.as_raw()],
     };
     // SAFETY: by the caller's promise the loader prog names one fd, index 0.
-    let prog =
-        unsafe { syscall::prog_load(&prog) }.map_err(LoadError::at(Step::LoadLoaderProg))?;
+    let prog = unsafe { syscall::prog_load(&prog) }.map_err(LoadError::at(Step::LoadLoaderProg))?;
 
     // SAFETY: by the caller's promise, for the context and for the addresses that the prog passes on:
     // within its map, or given by the context.

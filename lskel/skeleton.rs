@@ -38,7 +38,8 @@ use kernel::{
 /// `DATA` and `INSNS` are one output of libbpf's gen_loader, in the machine's byte order. Run on a context
 /// that has a descriptor for each field of `Maps` and then of `Progs`, the loader prog writes fds that it
 /// has opened into them. It names one fd, index 0: a map with one value, `DATA`. The addresses that it
-/// passes to the kernel lie in that value or come from the context.
+/// passes to the kernel lie in that value or come from the context. `MAPS` and `PROGS` say of each map and prog
+/// what it is.
 pub(crate) unsafe trait Object: Sized {
     /// A field for each map.
     type Maps: Fields;
@@ -57,6 +58,8 @@ pub(crate) unsafe trait Object: Sized {
     const MAPS: <Self::Maps as Fields>::Of<MapDef>;
     /// What the object says of its progs.
     const PROGS: <Self::Progs as Fields>::Of<ProgDef>;
+    /// The progs that are in a prog array from the start, as `values` of the map names them.
+    const PROG_ARRAY_SLOTS: &'static [ProgArraySlot] = &[];
     /// Where the globals are.
     const SECTIONS: Self::Sections;
 }
@@ -87,6 +90,16 @@ pub(crate) struct ProgDef {
     pub(crate) prog_type: bindings::bpf_prog_type,
     /// A `BPF_*` attach type.
     pub(crate) expected_attach_type: bindings::bpf_attach_type,
+}
+
+/// A prog in a prog array: the loader prog leaves these empty.
+pub(crate) struct ProgArraySlot {
+    /// Which field of `Maps` the array is, counted from 0.
+    pub(crate) map: usize,
+    /// The key.
+    pub(crate) index: u32,
+    /// Which field of `Progs` the prog is, counted from 0.
+    pub(crate) prog: usize,
 }
 
 /// A `T` for each map of `O`.
@@ -206,8 +219,24 @@ impl<O: Object> Skeleton<Open<O>> {
             fd.map_err(LoadError::at(Step::TakeFd(def.name)))
         })?;
 
-        Ok(Skeleton(Loaded { maps, progs }))
+        let loaded = Loaded { maps, progs };
+        loaded.fill_prog_arrays()?;
+        Ok(Skeleton(loaded))
     }
+}
+
+/// The field that has `n` fields before it.
+fn nth<F: Fields, T>(fields: F::Of<T>, n: usize) -> Option<T> {
+    let mut at = 0;
+    let mut found = None;
+
+    let _ = F::map(fields, |field| {
+        if at == n {
+            found = Some(field);
+        }
+        at += 1;
+    });
+    found
 }
 
 /// Takes over an fd that a loader prog has left in its context, where 0 means none. `EBADF` for none.
@@ -254,6 +283,28 @@ impl Prog<'_> {
 }
 
 impl<O: Object> Loaded<O> {
+    /// Puts progs into the prog arrays that have them from the start.
+    fn fill_prog_arrays(&self) -> Result<(), LoadError> {
+        for slot in O::PROG_ARRAY_SLOTS {
+            let map =
+                nth::<O::Maps, _>(O::Maps::zip(O::Maps::as_ref(&self.maps), O::MAPS), slot.map);
+            let prog = nth::<O::Progs, _>(O::Progs::as_ref(&self.progs), slot.prog);
+            let (Some((map, def)), Some(prog)) = (map, prog) else {
+                return Err(LoadError::at(Step::TakeFd(O::NAME))(EINVAL));
+            };
+            let key = slot.index.to_ne_bytes();
+            let value = prog.as_raw().to_ne_bytes();
+
+            if (def.key_size, def.value_size) != (4, 4) {
+                return Err(LoadError::at(Step::FillProgArray(def.name))(EINVAL));
+            }
+            // SAFETY: these are the sizes of the map's keys and values, by the contract of `Object`.
+            unsafe { syscall::map_update_elem(map, &key, &value) }
+                .map_err(LoadError::at(Step::FillProgArray(def.name)))?;
+        }
+        Ok(())
+    }
+
     fn progs(&self) -> ProgsOf<O, Prog<'_>> {
         let progs = O::Progs::zip(O::Progs::as_ref(&self.progs), O::PROGS);
 

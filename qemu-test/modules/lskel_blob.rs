@@ -7,7 +7,10 @@
 //! the instructions. The write fails with the errno of the load; dmesg names the step. What was loaded is
 //! taken out again before the write returns.
 
-#![allow(unsafe_code, reason = "a test: what user space hands in is taken at its word")]
+#![allow(
+    unsafe_code,
+    reason = "a test: what user space hands in is taken at its word"
+)]
 
 mod bpf;
 mod lskel;
@@ -147,7 +150,10 @@ fn load(mut request: &[u8]) -> Result {
         close(progs_at + prog * size_of::<bpf_prog_desc>())?;
     }
     if missing > 0 {
-        pr_err!("the loader prog gave no fd for {missing} of {} maps and progs\n", maps + progs);
+        pr_err!(
+            "the loader prog gave no fd for {missing} of {} maps and progs\n",
+            maps + progs
+        );
         return Err(EBADF);
     }
     Ok(())

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::{ensure, Context, Result};
-use lskel_gen::skeleton::{ByteOrder, Skeleton};
+use lskel_gen::skeleton::{ByteOrder, Map, Skeleton};
 use lskel_gen::worker::{Request, Worker};
 use scenarios::{mode, CORPUS_DIR, CORPUS_TESTMOD, MODULE_DIR};
 
@@ -59,9 +59,9 @@ pub fn run(mut bench: Bench, args: &Args) -> Result<ExitCode> {
         time_limit: Duration::from_secs(60),
     };
     let ours = generate(&objects, |path| {
-        let skeleton = lskel(&worker, path).map_err(|e| e.to_string())?;
+        let skeleton = lskel(&worker, path)?;
         Ok(request(
-            &skeleton.maps.iter().map(|map| (map.map_type, map.max_entries)).collect::<Vec<_>>(),
+            &ring_sizes(&skeleton),
             skeleton.progs.len(),
             &skeleton.data,
             &skeleton.insns,
@@ -70,7 +70,11 @@ pub fn run(mut bench: Bench, args: &Args) -> Result<ExitCode> {
     let loaded = load(&bench, args, "corpus", &ours)?;
     let theirs = if args.compare {
         eprintln!("  the same with bpftool");
-        let theirs = generate(&objects, bpftool);
+        // bpftool's header does not tell the maps' types; ours does, and they are the same maps.
+        let theirs = generate(&objects, |path| {
+            let sizes = lskel(&worker, path).map(|skeleton| ring_sizes(&skeleton));
+            bpftool(path, sizes.unwrap_or_default())
+        });
         Some(load(&bench, args, "corpus-bpftool", &theirs)?)
     } else {
         None
@@ -123,7 +127,11 @@ fn objects(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
             objects.insert(name.trim_end_matches(".bpf").to_owned(), path);
         }
     }
-    ensure!(!objects.is_empty(), "there is no object (*.o) in {}", folder.display());
+    ensure!(
+        !objects.is_empty(),
+        "there is no object (*.o) in {}",
+        folder.display()
+    );
     Ok(objects)
 }
 
@@ -140,7 +148,9 @@ fn generate(
                 let next = todo.lock().expect("no thread panics here").next();
                 let Some((name, path)) = next else { break };
                 let made = make(path).map_err(|why| format!("not generated: {}", one_line(&why)));
-                done.lock().expect("no thread panics here").insert(name.clone(), made);
+                done.lock()
+                    .expect("no thread panics here")
+                    .insert(name.clone(), made);
             });
         }
     });
@@ -151,38 +161,43 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn lskel(worker: &Worker, path: &Path) -> lskel_gen::Result<Skeleton> {
+fn lskel(worker: &Worker, path: &Path) -> Result<Skeleton, String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    worker.run(&Request {
+    let request = Request {
         name: name.split('.').next().unwrap_or_default().to_owned(),
         path: path.to_owned(),
         byte_order: ByteOrder::Little,
         load: Vec::new(),
         kconfig: None,
         no_license: true,
-    })
+    };
+    worker.run(&request).map_err(|error| error.to_string())
+}
+
+/// `max_entries` of each map, where the object leaves it to the loader; 0 for the others.
+fn ring_sizes(skeleton: &Skeleton) -> Vec<u32> {
+    let size = |map: &Map| match map.max_entries {
+        0 if RING_BUFFERS.contains(&map.map_type) => RING_BUFFER_SIZE,
+        _ => 0,
+    };
+    skeleton.maps.iter().map(size).collect()
 }
 
 /// One write to /dev/lskel_blob; see qemu-test/modules/lskel_blob.rs.
-fn request(maps: &[(u32, u32)], progs: usize, data: &[u8], insns: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for number in [maps.len(), progs, data.len(), insns.len()] {
-        bytes.extend((number as u32).to_ne_bytes());
-    }
-    for (map_type, max_entries) in maps {
-        let size = match max_entries {
-            0 if RING_BUFFERS.contains(map_type) => RING_BUFFER_SIZE,
-            _ => 0,
-        };
-        bytes.extend(size.to_ne_bytes());
-    }
+fn request(max_entries: &[u32], progs: usize, data: &[u8], insns: &[u8]) -> Vec<u8> {
+    let numbers = [max_entries.len(), progs, data.len(), insns.len()].map(|n| n as u32);
+    let mut bytes: Vec<u8> = numbers
+        .iter()
+        .chain(max_entries)
+        .flat_map(|n| n.to_ne_bytes())
+        .collect();
     bytes.extend(data);
     bytes.extend(insns);
     bytes
 }
 
 /// The blobs of bpftool's light skeleton, out of the C header that it writes.
-fn bpftool(path: &Path) -> Result<Vec<u8>, String> {
+fn bpftool(path: &Path, mut max_entries: Vec<u32>) -> Result<Vec<u8>, String> {
     let output = Command::new("bpftool")
         .args(["gen", "skeleton", "-L"])
         .arg(path)
@@ -204,9 +219,9 @@ fn bpftool(path: &Path) -> Result<Vec<u8>, String> {
     };
     let count = |what: &str| header.matches(what).count();
     let no = || "bpftool's header is not understood".to_owned();
-    // The header does not tell the maps' types: the ring buffers among them are not given a size.
+    max_entries.resize(count("struct bpf_map_desc "), 0);
     Ok(request(
-        &vec![(0, 0); count("struct bpf_map_desc ")],
+        &max_entries,
         count("struct bpf_prog_desc "),
         &blob("opts_data").ok_or_else(no)?,
         &blob("opts_insn").ok_or_else(no)?,
@@ -235,9 +250,14 @@ fn load(
             break;
         }
         let batch: Vec<_> = todo.drain(..todo.len().min(BATCH)).collect();
-        eprintln!("  boot {boot}: loading {} objects, {} to go", batch.len(), todo.len());
+        eprintln!(
+            "  boot {boot}: loading {} objects, {} to go",
+            batch.len(),
+            todo.len()
+        );
         let mut vm = bench.first(&format!("{log}-{boot}"), &[mode::CORPUS])?;
-        vm.initramfs.file(format!("{MODULE_DIR}/lskel_blob.ko"), &args.blob_module)?;
+        vm.initramfs
+            .file(format!("{MODULE_DIR}/lskel_blob.ko"), &args.blob_module)?;
         if let Some(testmod) = &args.testmod {
             vm.initramfs.file(CORPUS_TESTMOD, testmod)?;
         }
@@ -248,13 +268,21 @@ fn load(
         vm.run_limit = RUN_LIMIT;
         let end = vm.run();
         let seen = read_report(&vm.log)?;
-        let mut lost: Vec<_> = batch.into_iter().filter(|(name, _)| !seen.contains_key(*name)).collect();
+        let mut lost: Vec<_> = batch
+            .into_iter()
+            .filter(|(name, _)| !seen.contains_key(*name))
+            .collect();
         outcomes.extend(seen);
         if !lost.is_empty() {
             // The first without a result is what ended the boot; those behind it get another one.
-            let why = end.err().map_or("no result".into(), |error| error.to_string());
+            let why = end
+                .err()
+                .map_or("no result".into(), |error| error.to_string());
             let (name, _) = lost.remove(0);
-            outcomes.insert(name.clone(), Err(format!("ended the boot: {why}; see {}", vm.log.display())));
+            outcomes.insert(
+                name.clone(),
+                Err(format!("ended the boot: {why}; see {}", vm.log.display())),
+            );
             todo.splice(..0, lost);
         }
     }

@@ -18,7 +18,10 @@ pub fn run() -> Result<()> {
     if Path::new(CORPUS_TESTMOD).exists() {
         kernel::insmod(CORPUS_TESTMOD)?.with_context(|| format!("loading {CORPUS_TESTMOD}"))?;
     }
-    let mut device = OpenOptions::new().write(true).open("/dev/lskel_blob").context("/dev/lskel_blob")?;
+    let mut device = OpenOptions::new()
+        .write(true)
+        .open("/dev/lskel_blob")
+        .context("/dev/lskel_blob")?;
     let mut names = fs::read_dir(CORPUS_DIR)?
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
         .collect::<Result<Vec<_>>>()?;
@@ -26,9 +29,9 @@ pub fn run() -> Result<()> {
     ktap.line(&format!("1..{}", names.len()))?;
     for (index, name) in names.iter().enumerate() {
         let request = fs::read(Path::new(CORPUS_DIR).join(name))?;
-        // One write is one object.
-        match device.write(&request) {
-            Ok(_) => ktap.line(&format!("ok {} {name}", index + 1))?,
+        // One write is one object, and the module takes all of it or refuses it.
+        match device.write_all(&request) {
+            Ok(()) => ktap.line(&format!("ok {} {name}", index + 1))?,
             Err(error) => {
                 // lskel_blob says why in its last line.
                 let why = kernel::dmesg()?
