@@ -64,7 +64,10 @@ impl<'data> Elf<'data> {
         }
         if self.size("maps") != 0 {
             return Err(Error::unsupported(
-                format!("section 'maps' defines {} in the old way", self.symbols_in("maps", "map")),
+                format!(
+                    "section 'maps' defines {} in the old way",
+                    self.symbols_in("maps", "map")
+                ),
                 "define maps in SEC(\".maps\"), as BTF",
             ));
         }
@@ -109,14 +112,18 @@ impl<'data> Elf<'data> {
     /// Whether the object names a license.
     pub fn has_license(&self) -> bool {
         self.section("license").is_some_and(|license| {
-            license.data().is_ok_and(|text| text.first().is_some_and(|&c| c != 0))
+            license
+                .data()
+                .is_ok_and(|text| text.first().is_some_and(|&c| c != 0))
         })
     }
 
     /// The symbols that the object expects from elsewhere.
     pub fn externs(&self) -> Vec<Extern> {
         let named = |symbol: object::read::elf::ElfSymbol64<'_, '_, Endianness>| {
-            let SymbolFlags::Elf { st_info, .. } = symbol.flags() else { return None };
+            let SymbolFlags::Elf { st_info, .. } = symbol.flags() else {
+                return None;
+            };
             let name = symbol.name().ok().filter(|name| !name.is_empty())?;
             Some(Extern {
                 name: name.to_owned(),
@@ -124,13 +131,21 @@ impl<'data> Elf<'data> {
             })
         };
         let symbols = self.file.symbols();
-        symbols.filter(|symbol| symbol.is_undefined()).filter_map(named).collect()
+        symbols
+            .filter(|symbol| symbol.is_undefined())
+            .filter_map(named)
+            .collect()
     }
 
     /// The name of a symbol.
     pub fn symbol_name(&self, index: u64) -> Option<&str> {
         let index = object::SymbolIndex(index.try_into().ok()?);
-        self.file.symbol_table()?.symbol_by_index(index).ok()?.name().ok()
+        self.file
+            .symbol_table()?
+            .symbol_by_index(index)
+            .ok()?
+            .name()
+            .ok()
     }
 
     /// The relocations of section `.maps`.
@@ -140,7 +155,9 @@ impl<'data> Elf<'data> {
             let bytes = self.bytes.get(place..place + 8)?.try_into().ok()?;
             Some(endian.read_u64_bytes(bytes))
         };
-        let Some((_, start, size)) = self.rel_maps() else { return Vec::new() };
+        let Some((_, start, size)) = self.rel_maps() else {
+            return Vec::new();
+        };
         (start..start.saturating_add(size))
             .step_by(REL_SIZE)
             .map_while(|place| {
@@ -156,7 +173,9 @@ impl<'data> Elf<'data> {
     /// The object with no relocations of section `.maps` but these.
     pub fn keep_map_relocations(&self, keep: &[Relocation]) -> Vec<u8> {
         let mut bytes = self.bytes.to_vec();
-        let Some((header, start, _)) = self.rel_maps() else { return bytes };
+        let Some((header, start, _)) = self.rel_maps() else {
+            return bytes;
+        };
         for (i, relocation) in keep.iter().enumerate() {
             let entry = &self.bytes[relocation.place..relocation.place + REL_SIZE];
             bytes[start + i * REL_SIZE..][..REL_SIZE].copy_from_slice(entry);
@@ -185,7 +204,9 @@ impl<'data> Elf<'data> {
         &self,
         name: &str,
     ) -> Option<object::read::elf::ElfSection64<'data, '_, Endianness>> {
-        self.file.sections().find(|section| section.name() == Ok(name))
+        self.file
+            .sections()
+            .find(|section| section.name() == Ok(name))
     }
 
     fn size(&self, name: &str) -> u64 {

@@ -12,7 +12,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file or program could not be used.
-    #[error("{what} {}: {source}", path.display())]
+    #[error("cannot {what} {}", path.display())]
     Io {
         /// What was being done, as in "read".
         what: &'static str,
@@ -41,7 +41,10 @@ pub enum Error {
         cause: String,
     },
     /// libbpf crashed, or took too long.
-    #[error("libbpf {how}; the object is damaged, or libbpf has a bug{}", last_words(log))]
+    #[error(
+        "libbpf {how}; the object is damaged, or libbpf has a bug{}",
+        last_words(log)
+    )]
     Crash {
         /// How it ended.
         how: String,
@@ -57,7 +60,7 @@ pub enum Error {
         remedy: String,
     },
     /// Something was wrong with one object of several.
-    #[error("{object}: {source}")]
+    #[error("{object}")]
     Object {
         /// The object.
         object: String,
@@ -75,7 +78,10 @@ fn last_words(log: &str) -> String {
 
 impl Error {
     /// For use with [`std::result::Result::map_err`].
-    pub(crate) fn io<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
+    pub(crate) fn io<'a>(
+        what: &'static str,
+        path: &'a Path,
+    ) -> impl FnOnce(io::Error) -> Self + 'a {
         move |source| Self::Io {
             what,
             path: path.into(),
@@ -89,6 +95,13 @@ impl Error {
             what: what.into(),
             remedy: remedy.into(),
         }
+    }
+
+    /// The message with its causes.
+    pub(crate) fn chain(&self) -> String {
+        let causes = std::iter::successors(Some(self as &dyn std::error::Error), |e| e.source());
+        let causes: Vec<_> = causes.map(ToString::to_string).collect();
+        causes.join(": ")
     }
 
     /// Says which object it was.

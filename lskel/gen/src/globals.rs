@@ -6,6 +6,7 @@
 //! structs of such; what is anything else (a union, a bit field, a float) becomes bytes.
 
 use crate::libbpf::Type;
+use crate::loader::Event;
 use crate::skeleton::Map;
 use crate::{names, Error, Result};
 use libbpf_rs::btf::types::{
@@ -30,6 +31,8 @@ pub struct Section {
     pub map: usize,
     /// As in `.rodata`.
     pub name: String,
+    /// Where in the loader's data its initial value is.
+    pub data_offset: u32,
     /// What is in it.
     pub layout: Layout,
 }
@@ -82,8 +85,8 @@ struct Known {
 const MAX_DEPTH: usize = 32;
 
 impl Globals {
-    /// Reads the sections that have maps.
-    pub(crate) fn read(btf: &Btf<'_>, maps: &[Map]) -> Result<Self> {
+    /// Reads the sections that have maps, and finds their initial values with what the loader prog does.
+    pub(crate) fn read(btf: &Btf<'_>, maps: &[Map], trace: &[(usize, Event)]) -> Result<Self> {
         let mut reader = Reader {
             btf,
             structs: Vec::new(),
@@ -92,16 +95,21 @@ impl Globals {
         let mut sections = Vec::new();
         for (number, map) in maps.iter().enumerate().filter(|(_, map)| map.internal) {
             // As in `iterator.rodata`: libbpf puts the object's name before the section's.
-            let Some(dot) = map.name.find('.') else { continue };
+            let Some(dot) = map.name.find('.') else {
+                continue;
+            };
             let name = &map.name[dot..];
-            let Some(section) = btf.type_by_name::<DataSec<'_>>(name) else { continue };
+            let Some(section) = btf.type_by_name::<DataSec<'_>>(name) else {
+                continue;
+            };
             let layout = reader.section(&section, map.value_size);
             if !layout.fields.is_empty() {
                 sections.push(Section {
                     map: number,
                     name: name.to_owned(),
+                    data_offset: initial_value(trace, number, map)?,
                     layout: Layout {
-                        name: names::type_name(name),
+                        name: names::section_type(name),
                         ..layout
                     },
                 });
@@ -115,15 +123,37 @@ impl Globals {
         Ok(globals)
     }
 
+    /// Turns the integers of `.kconfig` into the other byte order. libbpf writes them in the build host's.
+    pub(crate) fn swap_kconfig(&self, data: &mut [u8]) {
+        let sections = self
+            .sections
+            .iter()
+            .filter(|section| section.name == ".kconfig");
+        for (section, field) in sections.flat_map(|s| s.layout.fields.iter().map(move |f| (s, f))) {
+            let start = (section.data_offset + field.offset) as usize;
+            let value = data.get_mut(start..start + field.size as usize);
+            if let (Kind::Integer(_), Some(value)) = (&field.kind, value) {
+                value.reverse();
+            }
+        }
+    }
+
     /// Two variables may have one name in Rust if one is called `type` and the other `type_`.
     fn check(&self) -> Result<()> {
-        let layouts = self.sections.iter().map(|section| &section.layout).chain(&self.structs);
+        let layouts = self
+            .sections
+            .iter()
+            .map(|section| &section.layout)
+            .chain(&self.structs);
         for layout in layouts {
             let mut seen = std::collections::BTreeSet::new();
             for field in &layout.fields {
                 if !seen.insert(names::ident(&field.name)) {
                     return Err(Error::unsupported(
-                        format!("global '{}' is there twice in `{}`", field.name, layout.name),
+                        format!(
+                            "global '{}' is there twice in `{}`",
+                            field.name, layout.name
+                        ),
                         "rename it",
                     ));
                 }
@@ -131,6 +161,24 @@ impl Globals {
         }
         Ok(())
     }
+}
+
+/// Where in the loader's data a map's initial value is.
+fn initial_value(trace: &[(usize, Event)], number: usize, map: &Map) -> Result<u32> {
+    let init = |(_, event): &(usize, Event)| match *event {
+        Event::Init {
+            map: of,
+            value,
+            size,
+        } if (of, size) == (number, map.value_size) => Some(value),
+        _ => None,
+    };
+    trace.iter().find_map(init).ok_or_else(|| {
+        Error::Input(format!(
+            "the loader prog does not fill map '{}' as expected",
+            map.name
+        ))
+    })
 }
 
 struct Reader<'a, 'b> {
@@ -145,12 +193,18 @@ impl Reader<'_, '_> {
     fn section(&mut self, section: &DataSec<'_>, size: u32) -> Layout {
         let mut fields = Vec::new();
         for info in section.iter() {
-            let Some(var) = self.btf.type_by_id::<Var<'_>>(info.ty) else { continue };
-            let (Some(name), Some(target)) = (var.name(), target(&var)) else { continue };
+            let Some(var) = self.btf.type_by_id::<Var<'_>>(info.ty) else {
+                continue;
+            };
+            let (Some(name), Some(target)) = (var.name(), target(&var)) else {
+                continue;
+            };
             if var.linkage() == Linkage::Static {
                 continue;
             }
-            let known = self.read(target, 0).unwrap_or_else(|| bytes(info.size as u32));
+            let known = self
+                .read(target, 0)
+                .unwrap_or_else(|| bytes(info.size as u32));
             fields.push((name.to_string_lossy().into_owned(), info.offset, known));
         }
         layout(String::new(), fields, size).unwrap_or(Layout {
@@ -170,10 +224,15 @@ impl Reader<'_, '_> {
         match ty.kind() {
             BtfKind::Int => {
                 let int = Int::try_from(ty).ok()?;
-                let signed = matches!(int.encoding, IntEncoding::Signed);
+                // Characters are bytes, whatever sign C gives them.
+                let char = ty.name().is_some_and(|name| name == "char");
+                let signed = matches!(int.encoding, IntEncoding::Signed) && !char;
                 integer(int.size() as u32, signed)
             }
-            BtfKind::Enum => integer(libbpf_rs::btf::types::Enum::try_from(ty).ok()?.size() as u32, false),
+            BtfKind::Enum => integer(
+                libbpf_rs::btf::types::Enum::try_from(ty).ok()?.size() as u32,
+                false,
+            ),
             BtfKind::Enum64 => integer(8, false),
             BtfKind::Ptr => integer(8, false),
             BtfKind::Array => {
@@ -209,12 +268,18 @@ impl Reader<'_, '_> {
         let size = of.size() as u32;
         let mut fields = Vec::new();
         for member in of.iter() {
-            let MemberAttr::Normal { offset } = member.attr else { return bytes_of(size) };
-            let Some(name) = member.name else { return bytes_of(size) };
+            let MemberAttr::Normal { offset } = member.attr else {
+                return bytes_of(size);
+            };
+            let Some(name) = member.name else {
+                return bytes_of(size);
+            };
             if offset % 8 != 0 {
                 return bytes_of(size);
             }
-            let Some(read) = self.read(member.ty, depth + 1) else { return bytes_of(size) };
+            let Some(read) = self.read(member.ty, depth + 1) else {
+                return bytes_of(size);
+            };
             fields.push((name.to_string_lossy().into_owned(), offset / 8, read));
         }
         let name = of.name().map(|name| name.to_string_lossy().into_owned());
@@ -222,7 +287,9 @@ impl Reader<'_, '_> {
         while self.structs.iter().any(|layout| layout.name == name) {
             name.push('_');
         }
-        let Some(layout) = layout(name, fields, size) else { return bytes_of(size) };
+        let Some(layout) = layout(name, fields, size) else {
+            return bytes_of(size);
+        };
         let result = known(&layout);
         self.structs.push(layout);
         self.ids.push(of.type_id());

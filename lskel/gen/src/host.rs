@@ -23,9 +23,9 @@ static HOST: OnceLock<Host> = OnceLock::new();
 ///
 /// The addresses are looked up by the loader prog, so that 0 is replaced at load.
 pub fn set(ksyms: &[String], release: &str) {
-    let kallsyms: String = ksyms.iter().map(|name| format!("0 D {name}\n")).collect();
+    let line = |name: &String| format!("0 D {name}\n").into_bytes();
     let _ = HOST.set(Host {
-        kallsyms: kallsyms.into_bytes(),
+        kallsyms: ksyms.iter().flat_map(line).collect(),
         release: release.to_owned(),
     });
 }
@@ -35,7 +35,10 @@ fn host() -> &'static Host {
 }
 
 extern "C" {
-    fn gzopen64(path: *const c_char, mode: *const c_char) -> *mut c_void;
+    /// The C library's own.
+    fn __real_fopen64(path: *const c_char, mode: *const c_char) -> *mut libc::FILE;
+    /// zlib's own.
+    fn __real_gzopen64(path: *const c_char, mode: *const c_char) -> *mut c_void;
 }
 
 /// Gives our list for `/proc/kallsyms`, and no other file of `/proc`.
@@ -44,7 +47,7 @@ extern "C" {
 ///
 /// As for `fopen()`.
 #[no_mangle]
-unsafe extern "C" fn __wrap_fopen(path: *const c_char, mode: *const c_char) -> *mut libc::FILE {
+unsafe extern "C" fn __wrap_fopen64(path: *const c_char, mode: *const c_char) -> *mut libc::FILE {
     // SAFETY: by this function's contract.
     let name = unsafe { CStr::from_ptr(path) }.to_bytes();
     if name == b"/proc/kallsyms" {
@@ -52,7 +55,7 @@ unsafe extern "C" fn __wrap_fopen(path: *const c_char, mode: *const c_char) -> *
         if text.is_empty() {
             // fmemopen() takes no empty buffer.
             // SAFETY: strings with a NUL.
-            return unsafe { libc::fopen64(c"/dev/null".as_ptr(), mode) };
+            return unsafe { __real_fopen64(c"/dev/null".as_ptr(), mode) };
         }
         // SAFETY: the buffer is static, and only read, as libbpf asks for.
         return unsafe { libc::fmemopen(text.as_ptr().cast_mut().cast(), text.len(), mode) };
@@ -61,7 +64,7 @@ unsafe extern "C" fn __wrap_fopen(path: *const c_char, mode: *const c_char) -> *
         return std::ptr::null_mut();
     }
     // SAFETY: by this function's contract.
-    unsafe { libc::fopen64(path, mode) }
+    unsafe { __real_fopen64(path, mode) }
 }
 
 /// Gives an empty file: the only one that libbpf opens so is the kernel's configuration.
@@ -70,9 +73,9 @@ unsafe extern "C" fn __wrap_fopen(path: *const c_char, mode: *const c_char) -> *
 ///
 /// As for `gzopen()`.
 #[no_mangle]
-unsafe extern "C" fn __wrap_gzopen(_path: *const c_char, mode: *const c_char) -> *mut c_void {
+unsafe extern "C" fn __wrap_gzopen64(_path: *const c_char, mode: *const c_char) -> *mut c_void {
     // SAFETY: strings with a NUL; the mode by this function's contract.
-    unsafe { gzopen64(c"/dev/null".as_ptr(), mode) }
+    unsafe { __real_gzopen64(c"/dev/null".as_ptr(), mode) }
 }
 
 /// Gives our release and nothing else.

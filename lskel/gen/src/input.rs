@@ -75,7 +75,11 @@ pub fn collect(files: &[PathBuf], compiler: &Compiler) -> Result<Vec<Input>> {
                 _dir: None,
             }),
             Some(input) => {
-                if let Some(other) = input.objects.iter().find(|o| o.byte_order == object.byte_order) {
+                if let Some(other) = input
+                    .objects
+                    .iter()
+                    .find(|o| o.byte_order == object.byte_order)
+                {
                     return Err(Error::Input(format!(
                         "{} and {} are both {}: give one object for each byte order",
                         other.label,
@@ -101,7 +105,10 @@ fn twice(name: &str) -> Error {
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn is_source(path: &Path) -> bool {
@@ -112,7 +119,15 @@ fn is_source(path: &Path) -> bool {
 fn name(path: &Path) -> Result<String> {
     let file = file_name(path);
     let mut name = file.as_str();
-    for suffix in [".c", ".o", ".bpf", "-little-endian", "-big-endian", ".bpfel", ".bpfeb"] {
+    for suffix in [
+        ".c",
+        ".o",
+        ".bpf",
+        "-little-endian",
+        "-big-endian",
+        ".bpfel",
+        ".bpfeb",
+    ] {
         name = name.strip_suffix(suffix).unwrap_or(name);
     }
     if name.is_empty() || name == file {
@@ -149,7 +164,14 @@ fn compile(name: String, source: &Path, compiler: &Compiler) -> Result<Input> {
         let path = dir.path().join(format!("{name}-{byte_order}.bpf.o"));
         let output = Command::new(&compiler.clang)
             .current_dir(source.parent().unwrap_or(Path::new("/")))
-            .args(["-target", byte_order.target(), "-mcpu=v3", "-O2", "-g", "-Wall"])
+            .args([
+                "-target",
+                byte_order.target(),
+                "-mcpu=v3",
+                "-O2",
+                "-g",
+                "-Wall",
+            ])
             .arg("-fdebug-compilation-dir=.")
             .arg(format!("-ffile-prefix-map={}=.", dir.path().display()))
             .arg("-I")

@@ -16,6 +16,7 @@
 #[path = "../../abi.rs"]
 pub mod abi;
 
+pub mod disasm;
 pub mod elf;
 pub mod emit;
 pub mod error;
@@ -23,6 +24,7 @@ pub mod globals;
 mod host;
 pub mod input;
 pub mod libbpf;
+pub mod listing;
 pub mod loader;
 pub mod lock;
 pub mod names;
@@ -63,11 +65,15 @@ pub fn generate(input: &input::Input, options: &Options, worker: &worker::Worker
             kconfig: options.kconfig.clone(),
             no_license: options.no_license,
         };
-        let skeleton = worker.run(&request).map_err(|e| e.in_object(&object.label))?;
+        let skeleton = worker
+            .run(&request)
+            .map_err(|e| e.in_object(&object.label))?;
         let stem = format!("{}.lskel-{}", input.name, object.byte_order);
         let text = emit::rust(input, object.byte_order, &skeleton, &options.runtime)
             .map_err(|e| e.in_object(&object.label))?;
         files.insert(format!("{stem}.rs"), text.into_bytes());
+        let text = listing::text(input, object.byte_order, &skeleton);
+        files.insert(format!("{stem}.txt"), text.into_bytes());
         files.insert(format!("{stem}.data"), skeleton.data);
         files.insert(format!("{stem}.insns"), skeleton.insns);
     }

@@ -5,10 +5,10 @@
 //! libbpf trusts objects more than they deserve, so this runs in a process of its own; see
 //! [`worker`](crate::worker).
 
-use crate::elf::{Elf, Extern, Relocation};
+use crate::elf::{Elf, Relocation};
+use crate::globals::{self, Globals};
 use crate::skeleton::{ByteOrder, Map, Prog, Skeleton, Slot};
 use crate::worker::Request;
-use crate::globals::{self, Globals};
 use crate::{host, loader, Error, Result};
 use libbpf_rs::btf::types::{DataSec, Var};
 use libbpf_rs::btf::{Btf, BtfType};
@@ -69,25 +69,36 @@ pub fn run(request: &Request) -> Result<Skeleton> {
     let mut object = if slots.is_empty() {
         object
     } else {
-        open(&request.name, &kconfig.text, &elf.keep_map_relocations(&others))?
+        open(
+            &request.name,
+            &kconfig.text,
+            &elf.keep_map_relocations(&others),
+        )?
     };
     select_progs(&mut object, request)?;
     check_maps(&mut object)?;
     check_progs(&object)?;
     let slots = resolve_slots(&object, slots)?;
 
-    let (data, insns) = gen_loader(&object)?;
-    let progs = progs(&object);
-    let insns = finish(&insns, &data, &externs, progs.len(), request.byte_order)?;
+    let (mut data, insns) = gen_loader(&object)?;
     let maps = maps(&object);
-    let globals = Globals::read(&btf(&object)?, &maps)?;
+    let progs = progs(&object);
+    let mut insns = loader::read(&insns, request.byte_order);
+    loader::fit_stack(&mut insns, progs.len())?;
+    let required = |name: &str| externs.iter().any(|e| e.name == name && !e.weak);
+    loader::require_ksyms(&mut insns, &data, required);
+    loader::drop_module_names(&mut insns, &mut data);
+    let globals = Globals::read(&btf(&object)?, &maps, &loader::trace(&insns))?;
+    if request.byte_order != ByteOrder::NATIVE {
+        globals.swap_kconfig(&mut data);
+    }
     Ok(Skeleton {
         globals,
         maps,
         progs,
         slots,
         data,
-        insns,
+        insns: loader::write(&insns, request.byte_order),
     })
 }
 
@@ -153,7 +164,9 @@ fn select_progs(object: &mut OpenObject, request: &Request) -> Result<()> {
             missing.retain(|load| *load != name);
         }
     }
-    let Some(missing) = missing.first() else { return Ok(()) };
+    let Some(missing) = missing.first() else {
+        return Ok(());
+    };
     let there: Vec<_> = object.progs().map(|p| p.name().to_string_lossy()).collect();
     Err(Error::Input(format!(
         "there is no prog '{missing}' to load; there are: {}",
@@ -246,15 +259,18 @@ struct NamedSlot {
 /// Finds the slots of prog arrays that the object fills, and the relocations of `.maps` that remain.
 ///
 /// libbpf's gen_loader knows how to fill maps of maps but gives up on prog arrays, so it must not see them.
-fn prog_array_slots(object: &OpenObject, elf: &Elf<'_>) -> Result<(Vec<NamedSlot>, Vec<Relocation>)> {
+fn prog_array_slots(
+    object: &OpenObject,
+    elf: &Elf<'_>,
+) -> Result<(Vec<NamedSlot>, Vec<Relocation>)> {
     let mut slots = Vec::new();
     let mut others = Vec::new();
     let btf = btf(object)?;
     let vars = map_vars(&btf);
     for relocation in elf.map_relocations() {
-        let var = vars.iter().find(|var| {
-            (var.offset..var.offset + var.size).contains(&relocation.offset)
-        });
+        let var = vars
+            .iter()
+            .find(|var| (var.offset..var.offset + var.size).contains(&relocation.offset));
         let is_prog_array = |name: &str| {
             object.maps().any(|map| {
                 let raw = map.as_libbpf_object().as_ptr();
@@ -286,13 +302,17 @@ struct MapVar {
 }
 
 fn map_vars(btf: &Btf<'_>) -> Vec<MapVar> {
-    let Some(section) = btf.type_by_name::<DataSec<'_>>(".maps") else { return Vec::new() };
+    let Some(section) = btf.type_by_name::<DataSec<'_>>(".maps") else {
+        return Vec::new();
+    };
     let var = |info: libbpf_rs::btf::types::VarSecInfo| {
         let var = btf.type_by_id::<Var<'_>>(info.ty)?;
         let def = globals::resolve(btf, globals::target(&var)?)?;
         let def = libbpf_rs::btf::types::Struct::try_from(def).ok()?;
         let last = def.iter().last()?;
-        let libbpf_rs::btf::types::MemberAttr::Normal { offset } = last.attr else { return None };
+        let libbpf_rs::btf::types::MemberAttr::Normal { offset } = last.attr else {
+            return None;
+        };
         Some(MapVar {
             name: var.name()?.to_string_lossy().into_owned(),
             offset: info.offset.into(),
@@ -363,7 +383,12 @@ fn gen_loader(object: &OpenObject) -> Result<(Vec<u8>, Vec<u8>)> {
         return Err(error(STEP, &errno(ret)));
     }
     // SAFETY: after success these are buffers of the object, which is still open, of these sizes.
-    Ok(unsafe { (bytes(opts.data, opts.data_sz), bytes(opts.insns, opts.insns_sz)) })
+    Ok(unsafe {
+        (
+            bytes(opts.data, opts.data_sz),
+            bytes(opts.insns, opts.insns_sz),
+        )
+    })
 }
 
 /// # Safety
@@ -372,21 +397,6 @@ fn gen_loader(object: &OpenObject) -> Result<(Vec<u8>, Vec<u8>)> {
 unsafe fn bytes(start: *const c_char, size: u32) -> Vec<u8> {
     // SAFETY: by this function's contract.
     unsafe { std::slice::from_raw_parts(start.cast::<u8>(), size as usize) }.to_vec()
-}
-
-/// Puts the loader prog right.
-fn finish(
-    insns: &[u8],
-    data: &[u8],
-    externs: &[Extern],
-    loaded: usize,
-    byte_order: ByteOrder,
-) -> Result<Vec<u8>> {
-    let mut insns = loader::read(insns, byte_order);
-    loader::fit_stack(&mut insns, loaded)?;
-    let required = |name: &str| externs.iter().any(|e| e.name == name && !e.weak);
-    loader::require_ksyms(&mut insns, data, required);
-    Ok(loader::write(&insns, byte_order))
 }
 
 fn maps(object: &OpenObject) -> Vec<Map> {
@@ -444,12 +454,18 @@ fn error(step: &str, otherwise: &str) -> Error {
     let log = LOG.lock().map(|mut log| std::mem::take(&mut *log));
     let log = log.unwrap_or_default().replace("libbpf: ", "");
     // The last line only says that there was an error.
-    let lines: Vec<_> = log.lines().filter(|l| !l.starts_with("failed to load object")).collect();
+    let lines: Vec<_> = log
+        .lines()
+        .filter(|l| !l.starts_with("failed to load object"))
+        .collect();
     let mut cause = lines.join("; ");
     if cause.is_empty() {
         cause = otherwise.to_owned();
     }
-    if let Some((_, remedy)) = REMEDIES.iter().find(|(complaint, _)| cause.contains(complaint)) {
+    if let Some((_, remedy)) = REMEDIES
+        .iter()
+        .find(|(complaint, _)| cause.contains(complaint))
+    {
         cause = format!("{cause}; {remedy}");
     }
     Error::Libbpf {

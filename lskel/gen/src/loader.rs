@@ -85,12 +85,12 @@ impl Insn {
     fn write(self, byte_order: ByteOrder) -> [u8; INSN_SIZE] {
         let (regs, [o0, o1], [i0, i1, i2, i3]) = match byte_order {
             ByteOrder::Little => (
-                self.src << 4 | self.dst,
+                (self.src << 4) | self.dst,
                 self.off.to_le_bytes(),
                 self.imm.to_le_bytes(),
             ),
             ByteOrder::Big => (
-                self.dst << 4 | self.src,
+                (self.dst << 4) | self.src,
                 self.off.to_be_bytes(),
                 self.imm.to_be_bytes(),
             ),
@@ -120,7 +120,10 @@ pub fn read(bytes: &[u8], byte_order: ByteOrder) -> Vec<Insn> {
 
 /// Writes a prog.
 pub fn write(insns: &[Insn], byte_order: ByteOrder) -> Vec<u8> {
-    insns.iter().flat_map(|insn| insn.write(byte_order)).collect()
+    insns
+        .iter()
+        .flat_map(|insn| insn.write(byte_order))
+        .collect()
 }
 
 /// The stack that libbpf lays out: fds of BTF and of an inner map, then 32 prog fds. A prog's fd beyond
@@ -137,7 +140,11 @@ pub const MAX_PROGS: usize = (MAX_STACK as usize - 8) / 4;
 /// of loaded progs. The rest of this clean-up is taken out, and the whole layout moved down.
 pub fn fit_stack(insns: &mut [Insn], loaded_progs: usize) -> Result<()> {
     let end = |insn: &Insn| i32::from(insn.off) + 4;
-    if insns.iter().filter(|insn| insn.is_stack_access()).all(|insn| end(insn) <= 0) {
+    if insns
+        .iter()
+        .filter(|insn| insn.is_stack_access())
+        .all(|insn| end(insn) <= 0)
+    {
         return Ok(());
     }
     if loaded_progs > MAX_PROGS {
@@ -156,7 +163,9 @@ pub fn fit_stack(insns: &mut [Insn], loaded_progs: usize) -> Result<()> {
     // The stack is kept aligned to 8 bytes.
     let shift = (used.max(0) + 7) & !7;
     let bug = || Error::Input("libbpf's loader prog does not start as expected".into());
-    let [_, base, add, size, ..] = insns else { return Err(bug()) };
+    let [_, base, add, size, ..] = insns else {
+        return Err(bug());
+    };
     let clears_stack = base.code == MOV64_X
         && (base.dst, base.src) == (R1, R10)
         && (add.code, add.dst, add.imm) == (ADD64_K, R1, -STACK)
@@ -218,6 +227,13 @@ pub enum Event {
         /// To what.
         to: u32,
     },
+    /// What is at `from` is copied to `at`: both are offsets in the data.
+    Copy {
+        /// Where.
+        at: u32,
+        /// From where.
+        from: u32,
+    },
     /// The value of a data map may be replaced by what the context points to.
     Init {
         /// The map's number.
@@ -263,6 +279,8 @@ enum Value {
     Const(i32),
     /// An address in the data.
     Blob(u32),
+    /// What the data has at this offset.
+    Copied(u32),
     /// What the context has at this offset.
     Ctx(i16),
 }
@@ -291,10 +309,22 @@ pub fn trace(insns: &[Insn]) -> Vec<(usize, Event)> {
             MOV64_K => regs[dst] = Value::Const(insn.imm),
             MOV64_X => regs[dst] = regs[src],
             LDX_DW | LDX_W if insn.src == R6 => regs[dst] = Value::Ctx(insn.off),
+            LDX_W => {
+                regs[dst] = match regs[src] {
+                    Value::Blob(from) => Value::Copied(from.wrapping_add_signed(insn.off.into())),
+                    _ => Value::Unknown,
+                }
+            }
             STX_DW => {
                 if let (Value::Blob(at), Value::Blob(to)) = (regs[dst], regs[src]) {
                     let at = at.wrapping_add_signed(insn.off.into());
                     events.push((i, Event::Pointer { at, to }));
+                }
+            }
+            STX_W if matches!((regs[dst], regs[src]), (Value::Blob(_), Value::Copied(_))) => {
+                if let (Value::Blob(at), Value::Copied(from)) = (regs[dst], regs[src]) {
+                    let at = at.wrapping_add_signed(insn.off.into());
+                    events.push((i, Event::Copy { at, from }));
                 }
             }
             STX_W if insn.dst == R6 => events.push((i, Event::Give { ctx: insn.off })),
@@ -334,4 +364,117 @@ pub fn trace(insns: &[Insn]) -> Vec<(usize, Event)> {
         i += width;
     }
     events
+}
+
+/// Takes the module's name out of attach targets, as in `SEC("fentry/nf_nat:nf_nat_setup_info")`.
+///
+/// libbpf looks into that module only; a loader prog asks the kernel, which knows no such names but looks
+/// into vmlinux and then into each module.
+pub fn drop_module_names(insns: &mut [Insn], data: &mut [u8]) {
+    /// What libbpf puts before a target's name, by kind of prog.
+    const PREFIXES: [&str; 3] = ["btf_trace_", "bpf_lsm_", "bpf_iter_"];
+
+    for (call, event) in trace(insns) {
+        let Event::FindBtf { name: at, .. } = event else {
+            continue;
+        };
+        let Some(name) = text(data, at as i32) else {
+            continue;
+        };
+        let Some((before, function)) = name.split_once(':') else {
+            continue;
+        };
+        let prefix = PREFIXES
+            .iter()
+            .find(|prefix| before.starts_with(*prefix))
+            .unwrap_or(&"");
+        let short = format!("{prefix}{function}");
+        // The call is preceded by its arguments; the second is the size of the name with its NUL.
+        let args = &mut insns[call.saturating_sub(3)..call];
+        let size = args
+            .iter_mut()
+            .find(|arg| (arg.code, arg.dst) == (MOV64_K, R2));
+        let Some(size) = size.filter(|size| size.imm as usize == name.len() + 1) else {
+            continue;
+        };
+        size.imm = short.len() as i32 + 1;
+        let place = &mut data[at as usize..][..name.len()];
+        place.fill(0);
+        place[..short.len()].copy_from_slice(short.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SLOT: [u8; 8] = [0x7b, 0xa1, 0xf8, 0xff, 0x04, 0x03, 0x02, 0x01];
+
+    /// The two byte orders differ in the registers' nibbles too.
+    #[test]
+    fn a_slot_is_read_and_written_in_both_byte_orders() {
+        let little = Insn::read(&SLOT, ByteOrder::Little);
+        assert_eq!((little.dst, little.src), (1, 10));
+        assert_eq!((little.off, little.imm), (-8, 0x0102_0304));
+        let big = Insn::read(&SLOT, ByteOrder::Big);
+        assert_eq!((big.dst, big.src), (10, 1));
+        assert_eq!((big.off, big.imm), (-1793, 0x0403_0201));
+        for byte_order in ByteOrder::ALL {
+            assert_eq!(Insn::read(&SLOT, byte_order).write(byte_order), SLOT);
+        }
+    }
+
+    fn insn(code: u8, dst: u8, src: u8, off: i16, imm: i32) -> Insn {
+        Insn {
+            code,
+            dst,
+            src,
+            off,
+            imm,
+        }
+    }
+
+    /// A name of a module would never be found.
+    #[test]
+    fn a_target_in_a_module_is_looked_up_by_its_function() {
+        let mut data = b"........btf_trace_some_mod:event\0".to_vec();
+        let mut insns = [
+            insn(LD_IMM64, R1, PSEUDO_MAP_IDX_VALUE, 0, 0),
+            insn(0, 0, 0, 0, 8),
+            insn(MOV64_K, R2, 0, 0, 25),
+            insn(MOV64_K, 3, 0, 0, 8),
+            insn(MOV64_K, 4, 0, 0, 0),
+            insn(CALL, 0, 0, 0, BTF_FIND_BY_NAME_KIND),
+        ];
+        drop_module_names(&mut insns, &mut data);
+        assert_eq!(text(&data, 8).as_deref(), Some("btf_trace_event"));
+        assert_eq!(data.len(), 33);
+        assert_eq!(insns[2].imm, 16);
+    }
+
+    /// libbpf's own layout is left alone while it fits.
+    #[test]
+    fn the_stack_is_moved_only_when_it_must() {
+        let start = [
+            insn(MOV64_X, 6, R1, 0, 0),
+            insn(MOV64_X, R1, R10, 0, 0),
+            insn(ADD64_K, R1, 0, 0, -136),
+            insn(MOV64_K, R2, 0, 0, 136),
+            insn(STX_W, R10, R7, -4, 0),
+        ];
+        let mut fits = start;
+        fit_stack(&mut fits, 32).unwrap();
+        assert_eq!(fits, start);
+
+        let mut more = [&start[..], &[insn(STX_W, R10, R7, 0, 0)]].concat();
+        fit_stack(&mut more, 33).unwrap();
+        assert_eq!((more[2].imm, more[3].imm), (-144, 144));
+        assert_eq!((more[4].off, more[5].off), (-12, -8));
+
+        let mut most = [&start[..], &[insn(STX_W, R10, R7, 372, 0)]].concat();
+        fit_stack(&mut most, MAX_PROGS).unwrap();
+        assert_eq!((most[2].imm, most[5].off), (-512, -4));
+        let mut too_many = [&start[..], &[insn(STX_W, R10, R7, 376, 0)]].concat();
+        assert!(fit_stack(&mut too_many, MAX_PROGS + 1).is_err());
+    }
 }

@@ -38,7 +38,10 @@ pub fn text(input: &Input, files: &Files) -> Result<String> {
     let lock = Lock {
         tools,
         input: hashes,
-        output: files.iter().map(|(name, bytes)| (name.clone(), hash(bytes))).collect(),
+        output: files
+            .iter()
+            .map(|(name, bytes)| (name.clone(), hash(bytes)))
+            .collect(),
     };
     let toml = toml::to_string(&lock).map_err(|e| Error::Input(format!("lock file: {e}")))?;
     Ok(format!(

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 ///   NAME.lskel-E.rs      names and numbers, to be included in the module
 ///   NAME.lskel-E.data    what the loader prog works on
 ///   NAME.lskel-E.insns   the loader prog
+///   NAME.lskel-E.txt     both as text, to be read
 ///
 /// and NAME.lskel.lock with the hashes of all files and the versions of the tools. The same input gives
 /// the same bytes, in whatever folder.
@@ -63,7 +64,10 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|arg| arg == worker::ARGUMENT) {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|arg| arg == worker::ARGUMENT)
+    {
         return report(worker::serve().context("worker"));
     }
     report(run(&Args::parse()))

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 /// Words that cannot be a field's name, in any edition.
 const KEYWORDS: &[&str] = &[
     "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn",
-    "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop",
-    "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "static",
-    "struct", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual",
-    "where", "while", "yield",
+    "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let",
+    "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return",
+    "static", "struct", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use",
+    "virtual", "where", "while", "yield",
 ];
 /// Words that cannot be one even as `r#…`.
 const NEVER: &[&str] = &["_", "crate", "self", "Self", "super"];
@@ -34,6 +34,12 @@ pub fn ident(name: &str) -> String {
     ident
 }
 
+/// Whether rustc takes it for a field's name without a warning.
+pub fn is_snake_case(name: &str) -> bool {
+    let name = name.trim_matches('_');
+    !name.contains("__") && !name.contains(|c: char| c.is_ascii_uppercase())
+}
+
 /// A map's field: `rodata` for `iterator.rodata`, `data_read_mostly` for `.data.read_mostly`.
 pub fn map_field(map: &Map) -> String {
     match map.name.split_once('.') {
@@ -42,8 +48,41 @@ pub fn map_field(map: &Map) -> String {
     }
 }
 
+/// Types that a generated file has by name.
+const TYPES: &[&str] = &[
+    "CStr",
+    "Globals",
+    "MapDef",
+    "Maps",
+    "Object",
+    "ProgArraySlot",
+    "ProgDef",
+    "Progs",
+    "Section",
+    "Sections",
+    "Var",
+];
+
+/// The name of an object's type. Those of its sections are taken.
+pub fn object_type(name: &str, sections: &[&str]) -> String {
+    let name = type_name(name);
+    match TYPES.contains(&&*name) || sections.contains(&&*name) {
+        true => name + "Object",
+        false => name,
+    }
+}
+
+/// The name of the type of a section's globals.
+pub fn section_type(name: &str) -> String {
+    let name = type_name(name);
+    match TYPES.contains(&&*name) {
+        true => name + "Globals",
+        false => name,
+    }
+}
+
 /// A type's name: `BpfIter` for `bpf_iter`.
-pub fn type_name(name: &str) -> String {
+fn type_name(name: &str) -> String {
     let camel: String = name
         .split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty())

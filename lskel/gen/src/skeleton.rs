@@ -76,6 +76,13 @@ impl ByteOrder {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Little, Self::Big];
 
+    /// That of the machine that this runs on.
+    pub const NATIVE: Self = if cfg!(target_endian = "big") {
+        Self::Big
+    } else {
+        Self::Little
+    };
+
     /// As in "little endian".
     pub fn words(self) -> &'static str {
         match self {

@@ -138,7 +138,7 @@ pub fn serve() -> io::Result<()> {
         Ok(skeleton) => Answer::Skeleton(skeleton),
         Err(Error::Libbpf { step, cause }) => Answer::Libbpf { step, cause },
         Err(Error::Unsupported { what, remedy }) => Answer::Unsupported { what, remedy },
-        Err(other) => Answer::Other(other.to_string()),
+        Err(other) => Answer::Other(other.chain()),
     };
     let mut stdout = io::stdout().lock();
     serde_json::to_writer(&mut stdout, &answer)?;

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Protects reproducibility: neither the folder nor the run leaves a trace.
+
+mod common;
+
+use std::fs;
+
+#[test]
+fn two_folders_give_the_same_bytes() {
+    let first = common::generate(&common::object("globals.bpf.c"));
+    let dir = tempfile::tempdir().unwrap();
+    let elsewhere = dir.path().join("a/longer/path");
+    fs::create_dir_all(&elsewhere).unwrap();
+    let copy = elsewhere.join("globals.bpf.c");
+    fs::copy(common::object("globals.bpf.c"), &copy).unwrap();
+    assert!(first == common::generate(&copy));
+}
+
+#[test]
+fn check_names_the_file_that_differs() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = common::object("nothing.bpf.c");
+    let args = [source.to_str().unwrap(), "-o", dir.path().to_str().unwrap()];
+    assert!(common::lskel_gen(&args).status.success());
+    let check = [&args[..], &["--check"]].concat();
+    assert!(common::lskel_gen(&check).status.success());
+
+    fs::write(dir.path().join("nothing.lskel-big-endian.data"), "other").unwrap();
+    let output = common::lskel_gen(&check);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        stderr.contains("nothing.lskel-big-endian.data differs"),
+        "{stderr}"
+    );
+}
+
+/// Nothing of the machine that it runs on, least of all addresses of its kernel.
+#[test]
+fn ksyms_have_no_address_before_the_load() {
+    let files = common::generate(&common::object("externs.bpf.c"));
+    let data = &files["externs.lskel-little-endian.data"];
+    // r1 = 0 ll, the two untyped symbols, and no address of the kernel's half anywhere.
+    assert!(
+        !data.windows(4).any(|bytes| bytes == [0xff; 4]),
+        "something like an address"
+    );
+    assert!(data
+        .windows(22)
+        .any(|bytes| bytes == b"no_build_host_has_this"));
+}
+
+/// The values of `--kconfig`, in each byte order.
+#[test]
+fn kconfig_is_in_the_byte_order_of_the_object() {
+    let files = common::generate(&common::object("externs.bpf.c"));
+    let has = |file: &str, bytes: &[u8]| files[file].windows(bytes.len()).any(|w| w == bytes);
+    // CONFIG_HZ=250, then 7.3.4.
+    assert!(has(
+        "externs.lskel-little-endian.data",
+        &[0xfa, 0, 0, 0, 4, 3, 7, 0]
+    ));
+    assert!(has(
+        "externs.lskel-big-endian.data",
+        &[0, 0, 0, 0xfa, 0, 7, 3, 4]
+    ));
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Protects the generated text: a change of it is seen in `tests/golden`.
+//! `scripts/cargo test -p lskel-gen --test golden -- --ignored` accepts it.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const OBJECTS: [&str; 5] = ["externs", "globals", "many_progs", "nothing", "slots"];
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+/// The files that people read.
+fn generated() -> BTreeMap<String, Vec<u8>> {
+    let files = OBJECTS.map(|name| common::generate(&common::object(&format!("{name}.bpf.c"))));
+    let is_text = |file: &str| file.ends_with(".rs") || file.ends_with(".txt");
+    files
+        .into_iter()
+        .flatten()
+        .filter(|(file, _)| is_text(file))
+        .collect()
+}
+
+#[test]
+fn generated_files_are_golden() {
+    for (file, ours) in generated() {
+        let golden = fs::read(golden().join(&file)).unwrap_or_default();
+        assert!(
+            golden == ours,
+            "tests/golden/{file} is not what is generated now"
+        );
+    }
+}
+
+#[test]
+#[ignore = "writes the golden files"]
+fn accept() {
+    for (file, ours) in generated() {
+        fs::write(golden().join(file), ours).unwrap();
+    }
+}
+
+/// The kernel's own check of generated code.
+#[test]
+fn generated_code_is_as_rustfmt_leaves_it() {
+    let dir = tempfile::tempdir().unwrap();
+    // What the kernel sets.
+    let settings = "edition = \"2021\"\nnewline_style = \"Unix\"\n";
+    fs::write(dir.path().join(".rustfmt.toml"), settings).unwrap();
+    let mut sources = generated();
+    sources.retain(|file, _| file.ends_with(".rs"));
+    for (file, text) in &sources {
+        fs::write(dir.path().join(file), text).unwrap();
+    }
+    let output = Command::new("rustfmt")
+        .arg("--check")
+        .args(sources.keys())
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+}
