@@ -33,6 +33,7 @@ pub(crate) use self::{
     global::{
         Globals,
         Section,
+        Shared,
         Var, //
     },
     loader::{

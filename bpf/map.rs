@@ -47,26 +47,28 @@ impl Map {
         })
     }
 
-    /// Where the one value of an array map is: [`None`] for another kind of map, and for an array whose value
-    /// has not `size` bytes. It is aligned to 8 bytes, valid for as long as this lives, and BPF progs and
-    /// user space may write to it at any time.
-    pub(crate) fn array_value(&self, size: usize) -> Option<NonNull<c_void>> {
+    /// Where the first value of an array map is, and the size that the map was created with, in bytes: the
+    /// memory is larger if that is no multiple of 8. It is aligned to 8 bytes, valid for as long as this
+    /// lives, and BPF progs and user space may write to it at any time. [`None`] for another kind of map.
+    pub(crate) fn array_value(&self) -> Option<(NonNull<c_void>, u32)> {
         // SAFETY: by the type invariants the map is there; these are set once, before it has an fd.
         let (map_type, value_size) = unsafe {
             let map = self.ptr.as_ptr();
             ((*map).map_type, (*map).value_size)
         };
 
-        if map_type != bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY || value_size as usize != size {
+        if map_type != bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY {
             return None;
         }
         // SAFETY: a map of this type is the head of a `bpf_array`, whose last field is where its values
         // begin; it has at least one, as the kernel refuses arrays without elements.
-        Some(unsafe {
+        let value = unsafe {
             self.ptr
                 .cast::<c_void>()
                 .byte_add(offset_of!(bindings::bpf_array, __bindgen_anon_1))
-        })
+        };
+
+        Some((value, value_size))
     }
 }
 

@@ -73,7 +73,7 @@ impl<O: Object, T: Globals> Section<O, T> {
     /// # Safety
     ///
     /// At that offset, a multiple of 8, there is the initial value that the loader prog gives to this map:
-    /// `size_of::<T>()` bytes that only serve this purpose.
+    /// `size_of::<T>()` bytes that serve no other purpose, of which it takes as many as the map's value has.
     pub(crate) const unsafe fn new(
         offset: usize,
         map: fn(&<O::Maps as Fields>::Of<OwnedFd>) -> &OwnedFd,
@@ -105,9 +105,13 @@ impl<O: Object, T: Globals> Section<O, T> {
     /// `EINVAL` if the map is not the array that it should be.
     pub(super) fn of(&self, maps: &<O::Maps as Fields>::Of<OwnedFd>) -> Result<Shared<T>> {
         let map = Map::get_from_fd((self.map)(maps))?;
-        let value = map.array_value(size_of::<T>()).ok_or(EINVAL)?;
+        let (value, value_size) = map.array_value().ok_or(EINVAL)?;
 
-        // INVARIANT: by the promise of `array_value`.
+        // C ends a section with its last variable, Rust a struct with padding to its alignment: 8 at most.
+        if (value_size as usize).next_multiple_of(align_of::<T>()) != size_of::<T>() {
+            return Err(EINVAL);
+        }
+        // INVARIANT: by the promise of `array_value` and the check above.
         Ok(Shared {
             value: value.cast(),
             _map: map,
@@ -119,11 +123,17 @@ impl<O: Object, T: Globals> Section<O, T> {
 ///
 /// # Invariants
 ///
-/// `value` points to the value of `_map`, which has the size of a `T` and is aligned to 8 bytes.
+/// `value` points to the value of `_map`, whose memory is that of a `T`.
 pub(crate) struct Shared<T> {
     value: NonNull<T>,
     _map: Map,
 }
+
+// SAFETY: it is a reference to the map, which is Send, and gives only a `&T`, which is Sync.
+unsafe impl<T: Globals> Send for Shared<T> {}
+
+// SAFETY: `&Shared` gives only a `&T`, which is Sync by the contract of `Globals`.
+unsafe impl<T: Globals> Sync for Shared<T> {}
 
 impl<T: Globals> Deref for Shared<T> {
     type Target = T;

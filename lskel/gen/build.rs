@@ -4,7 +4,7 @@
 //! are.
 
 fn main() {
-    for function in ["fopen64", "gzopen64", "uname"] {
+    for function in ["fopen64", "gzopen64", "open64", "uname"] {
         println!("cargo::rustc-link-arg=-Wl,--wrap={function}");
     }
     if let Ok(include) = std::env::var("DEP_BPF_INCLUDE") {

@@ -10,7 +10,8 @@ use crate::loader::Event;
 use crate::skeleton::Map;
 use crate::{names, Error, Result};
 use libbpf_rs::btf::types::{
-    Array, Composite, DataSec, Int, IntEncoding, Linkage, MemberAttr, Struct, Var,
+    Array, Composite, DataSec, Enum, Enum64, Float, Int, IntEncoding, Linkage, MemberAttr, Struct,
+    Var,
 };
 use libbpf_rs::btf::{Btf, BtfKind, HasSize, ReferencesType, TypeId};
 use serde::{Deserialize, Serialize};
@@ -229,11 +230,14 @@ impl Reader<'_, '_> {
                 let signed = matches!(int.encoding, IntEncoding::Signed) && !char;
                 integer(int.size() as u32, signed)
             }
-            BtfKind::Enum => integer(
-                libbpf_rs::btf::types::Enum::try_from(ty).ok()?.size() as u32,
-                false,
-            ),
-            BtfKind::Enum64 => integer(8, false),
+            BtfKind::Enum => {
+                let of = Enum::try_from(ty).ok()?;
+                integer(of.size() as u32, of.is_signed())
+            }
+            BtfKind::Enum64 => {
+                let of = Enum64::try_from(ty).ok()?;
+                integer(of.size() as u32, of.is_signed())
+            }
             BtfKind::Ptr => integer(8, false),
             BtfKind::Array => {
                 let array = Array::try_from(ty).ok()?;
@@ -251,7 +255,10 @@ impl Reader<'_, '_> {
                 let align = union.alignment().map_or(1, |align| align.get() as u32);
                 words(union.size() as u32, align)
             }
-            BtfKind::Float => words(size(ty)?, size(ty)?),
+            BtfKind::Float => {
+                let size = Float::try_from(ty).ok()?.size() as u32;
+                words(size, size)
+            }
             _ => None,
         }
     }
@@ -284,7 +291,8 @@ impl Reader<'_, '_> {
         }
         let name = of.name().map(|name| name.to_string_lossy().into_owned());
         let mut name = names::ident(&name.unwrap_or_else(|| "anonymous".into()));
-        while self.structs.iter().any(|layout| layout.name == name) {
+        // Generated code has one type of its own there.
+        while name == "Var" || self.structs.iter().any(|layout| layout.name == name) {
             name.push('_');
         }
         let Some(layout) = layout(name, fields, size) else {
@@ -363,10 +371,6 @@ fn bytes(size: u32) -> Known {
 
 fn bytes_of(size: u32) -> Option<Known> {
     Some(bytes(size))
-}
-
-fn size(ty: Type<'_>) -> Option<u32> {
-    Some(libbpf_rs::btf::types::Float::try_from(ty).ok()?.size() as u32)
 }
 
 /// The type of a variable.

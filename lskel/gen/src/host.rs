@@ -17,6 +17,10 @@ pub struct Host {
     release: String,
 }
 
+/// The CPUs that there may be: more than any machine has. libbpf makes as many entries in a perf event array
+/// of which the object says no size.
+const CPUS: &CStr = c"0-8191\n";
+
 static HOST: OnceLock<Host> = OnceLock::new();
 
 /// Defines the machine, once: a kernel that has these symbols, all at address 0, and is of this release.
@@ -37,6 +41,8 @@ fn host() -> &'static Host {
 extern "C" {
     /// The C library's own.
     fn __real_fopen64(path: *const c_char, mode: *const c_char) -> *mut libc::FILE;
+    /// The C library's own. It takes `mode` as a variable argument.
+    fn __real_open64(path: *const c_char, flags: c_int, ...) -> c_int;
     /// zlib's own.
     fn __real_gzopen64(path: *const c_char, mode: *const c_char) -> *mut c_void;
 }
@@ -65,6 +71,27 @@ unsafe extern "C" fn __wrap_fopen64(path: *const c_char, mode: *const c_char) ->
     }
     // SAFETY: by this function's contract.
     unsafe { __real_fopen64(path, mode) }
+}
+
+/// Gives our number of CPUs.
+///
+/// # Safety
+///
+/// As for `open()`, of which this is the variant with three arguments. Where this builds, a variable argument
+/// of this type is passed as any other.
+#[no_mangle]
+unsafe extern "C" fn __wrap_open64(path: *const c_char, flags: c_int, mode: libc::mode_t) -> c_int {
+    // SAFETY: by this function's contract.
+    if unsafe { CStr::from_ptr(path) } != c"/sys/devices/system/cpu/possible" {
+        // SAFETY: by this function's contract.
+        return unsafe { __real_open64(path, flags, mode) };
+    }
+    // SAFETY: a string with a NUL.
+    let fd = unsafe { libc::memfd_create(c"cpus".as_ptr(), libc::MFD_CLOEXEC) };
+    let text = CPUS.to_bytes();
+    // SAFETY: a buffer and its size. A bad fd is refused by the kernel, here and by the caller.
+    unsafe { libc::pwrite(fd, text.as_ptr().cast(), text.len(), 0) };
+    fd
 }
 
 /// Gives an empty file: the only one that libbpf opens so is the kernel's configuration.

@@ -20,15 +20,10 @@ use std::sync::Mutex;
 /// Map and prog types that are treated in a way of their own.
 mod kind {
     pub const MAP_PROG_ARRAY: u32 = 3;
-    pub const MAP_PERF_EVENT_ARRAY: u32 = 4;
     pub const MAP_STRUCT_OPS: u32 = 26;
     pub const PROG_STRUCT_OPS: u32 = 27;
     pub const PROG_EXT: u32 = 28;
 }
-
-/// The entries of a perf event array that says nothing: more than any machine has CPUs. libbpf would take
-/// the number of the build host's.
-const MANY_CPUS: u32 = 8192;
 
 /// What libbpf said.
 static LOG: Mutex<String> = Mutex::new(String::new());
@@ -76,7 +71,7 @@ pub fn run(request: &Request) -> Result<Skeleton> {
         )?
     };
     select_progs(&mut object, request)?;
-    check_maps(&mut object)?;
+    check_maps(&object)?;
     check_progs(&object)?;
     let slots = resolve_slots(&object, slots)?;
 
@@ -105,8 +100,11 @@ pub fn run(request: &Request) -> Result<Skeleton> {
 fn open(name: &str, kconfig: &CStr, bytes: &[u8]) -> Result<OpenObject> {
     let mut builder = ObjectBuilder::default();
     let opened = builder.name(name).and_then(|builder| {
-        // SAFETY: the options belong to the builder; the string outlives the opening, which copies it.
-        unsafe { builder.as_libbpf_object().as_mut() }.kconfig = kconfig.as_ptr();
+        // SAFETY: the options belong to the builder, which nothing else refers to now.
+        let options = unsafe { builder.as_libbpf_object().as_mut() };
+        // The strings outlive the opening, which copies them. An empty path: ask the host for no token.
+        options.kconfig = kconfig.as_ptr();
+        options.bpf_token_path = c"".as_ptr();
         builder.open_memory(bytes)
     });
     opened.map_err(|e| error("open the object", &e.to_string()))
@@ -174,8 +172,8 @@ fn select_progs(object: &mut OpenObject, request: &Request) -> Result<()> {
     )))
 }
 
-fn check_maps(object: &mut OpenObject) -> Result<()> {
-    for mut map in object.maps_mut() {
+fn check_maps(object: &OpenObject) -> Result<()> {
+    for map in object.maps() {
         let name = map.name().to_string_lossy().into_owned();
         let raw = map.as_libbpf_object().as_ptr();
         // SAFETY: the map belongs to an open object.
@@ -194,10 +192,6 @@ fn check_maps(object: &mut OpenObject) -> Result<()> {
                 format!("map '{name}' is a struct_ops, which libbpf's gen_loader does not have"),
                 "load this object with libbpf",
             ));
-        }
-        if map_type == kind::MAP_PERF_EVENT_ARRAY && map.max_entries() == 0 {
-            let set = map.set_max_entries(MANY_CPUS);
-            set.map_err(|e| error(&format!("size map '{name}'"), &e.to_string()))?;
         }
     }
     Ok(())

@@ -66,3 +66,19 @@ fn kconfig_is_in_the_byte_order_of_the_object() {
         &[0, 0, 0, 0xfa, 0, 7, 3, 4]
     ));
 }
+
+/// Neither a perf event array nor one within another map has the build host's number of CPUs.
+#[test]
+fn perf_event_arrays_are_of_no_machine() {
+    let files = common::generate(&common::object("slots.bpf.c"));
+    let text = String::from_utf8_lossy(&files["slots.lskel-little-endian.txt"]).into_owned();
+    let arrays: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains("map_type 4,"))
+        .collect();
+    assert_eq!(arrays.len(), 2);
+    assert!(
+        arrays.iter().all(|line| line.contains("max_entries 8192")),
+        "{arrays:?}"
+    );
+}

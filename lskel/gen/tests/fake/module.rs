@@ -115,7 +115,7 @@ fn main() {
     check::<globals::GlobalsObject>("globals", 4, 1);
     check::<many_progs::ManyProgs>("many_progs", 1, 40);
     check::<nothing::Nothing>("nothing", 0, 1);
-    check::<slots::Slots>("slots", 5, 2);
+    check::<slots::Slots>("slots", 6, 2);
     check::<externs::Externs>("externs", 2, 1);
 
     let sections = &globals::GlobalsObject::SECTIONS;

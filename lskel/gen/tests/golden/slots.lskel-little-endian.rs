@@ -24,6 +24,8 @@ crate::lskel::fields! {
         jumps,
         /// `events`, perf event array, 8192 entries of 4 bytes.
         events,
+        /// `outer_events`, array of maps, 1 entry of 4 bytes.
+        outer_events,
     }
 }
 
@@ -86,6 +88,13 @@ unsafe impl Object for Slots {
             key_size: 4,
             value_size: 4,
             max_entries: 8192,
+        },
+        outer_events: MapDef {
+            name: c"outer_events",
+            map_type: 12,
+            key_size: 4,
+            value_size: 4,
+            max_entries: 1,
         },
     };
 
