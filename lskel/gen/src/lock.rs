@@ -13,7 +13,8 @@ use std::fs;
 #[derive(Serialize)]
 struct Lock {
     tools: BTreeMap<&'static str, String>,
-    input: BTreeMap<String, String>,
+    source: BTreeMap<String, String>,
+    object: BTreeMap<String, String>,
     output: BTreeMap<String, String>,
 }
 
@@ -27,17 +28,18 @@ pub fn text(input: &Input, files: &Files) -> Result<String> {
         tools.insert("clang", clang.clone());
     }
     let read = |path| fs::read(path).map_err(Error::io("read", path));
-    let mut hashes = BTreeMap::new();
-    if let Some(source) = &input.source {
-        hashes.insert(input.origin.clone(), hash(&read(source)?));
+    let mut source = BTreeMap::new();
+    if let Some(path) = &input.source {
+        source.insert(input.origin.clone(), hash(&read(path)?));
     }
+    let mut objects = BTreeMap::new();
     for object in &input.objects {
-        let name = format!("{} object", object.byte_order);
-        hashes.insert(name, hash(&read(&object.path)?));
+        objects.insert(object.byte_order.to_string(), hash(&read(&object.path)?));
     }
     let lock = Lock {
         tools,
-        input: hashes,
+        source,
+        object: objects,
         output: files
             .iter()
             .map(|(name, bytes)| (name.clone(), hash(bytes)))

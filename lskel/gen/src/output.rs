@@ -21,14 +21,14 @@ pub fn write(dir: &Path, files: &Files) -> Result<()> {
     Ok(())
 }
 
-/// Names the files that are missing or differ. Which versions of the tools a lock file names does not count: a
-/// new clang that makes the same bytes is as good.
+/// Names the files that are missing or differ. What a lock file says of the tools and of the object does not
+/// count: a new clang, which leaves its version in the object, is as good if it leads to the same bytes.
 pub fn differences(dir: &Path, files: &Files) -> Vec<String> {
     let mut differ = Vec::new();
     for (name, bytes) in files {
         let path = dir.join(name);
         match fs::read(&path) {
-            Ok(there) if without_tools(&there) == without_tools(bytes) => {}
+            Ok(there) if without_origin(&there) == without_origin(bytes) => {}
             Ok(_) => differ.push(format!("{} differs", path.display())),
             Err(e) => differ.push(format!("{}: {e}", path.display())),
         }
@@ -36,16 +36,16 @@ pub fn differences(dir: &Path, files: &Files) -> Vec<String> {
     differ
 }
 
-/// The content without a lock file's `[tools]`; other files have none.
-fn without_tools(bytes: &[u8]) -> Vec<&[u8]> {
-    let mut in_tools = false;
+/// The content without a lock file's `[tools]` and `[object]`; other files have neither.
+fn without_origin(bytes: &[u8]) -> Vec<&[u8]> {
+    let mut origin = false;
     bytes
         .split(|byte| *byte == b'\n')
         .filter(|line| {
             if line.starts_with(b"[") {
-                in_tools = *line == b"[tools]";
+                origin = *line == b"[tools]" || *line == b"[object]";
             }
-            !in_tools
+            !origin
         })
         .collect()
 }
