@@ -8,6 +8,9 @@ CACHE=${BPF_PRELOAD_RS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bpf_preload_rs}
 # The Debian release whose compilers the kernel was built with.
 SUITE=${SUITE:-trixie}
 
+# Cargo's output, one folder for each checkout: cargo cannot tell the crates of two checkouts apart.
+export CARGO_TARGET_DIR=$CACHE/target/$(printf '%s' "$TOP" | sha256sum | cut -c1-12)
+
 # say TEXT: one line of progress, on stderr so that stdout stays for results.
 say() { printf '  %s\n' "$*" >&2; }
 

@@ -40,6 +40,9 @@ pub struct Args {
     /// A module to load first: bpf_testmod.ko of the kernel's selftests
     #[arg(long, value_name = "FILE")]
     testmod: Option<PathBuf>,
+    /// The kernel's configuration, for objects that ask for its values
+    #[arg(long, value_name = "FILE")]
+    kconfig: Option<PathBuf>,
     /// Load bpftool's light skeletons too, and fail where one of them loads and ours does not
     #[arg(long)]
     compare: bool,
@@ -59,7 +62,7 @@ pub fn run(mut bench: Bench, args: &Args) -> Result<ExitCode> {
         time_limit: Duration::from_secs(60),
     };
     let ours = generate(&objects, |path| {
-        let skeleton = lskel(&worker, path)?;
+        let skeleton = lskel(&worker, path, args)?;
         Ok(request(
             &ring_sizes(&skeleton),
             skeleton.progs.len(),
@@ -72,7 +75,7 @@ pub fn run(mut bench: Bench, args: &Args) -> Result<ExitCode> {
         eprintln!("  the same with bpftool");
         // bpftool's header does not tell the maps' types; ours does, and they are the same maps.
         let theirs = generate(&objects, |path| {
-            let sizes = lskel(&worker, path).map(|skeleton| ring_sizes(&skeleton));
+            let sizes = lskel(&worker, path, args).map(|skeleton| ring_sizes(&skeleton));
             bpftool(path, sizes.unwrap_or_default())
         });
         Some(load(&bench, args, "corpus-bpftool", &theirs)?)
@@ -161,14 +164,14 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn lskel(worker: &Worker, path: &Path) -> Result<Skeleton, String> {
+fn lskel(worker: &Worker, path: &Path, args: &Args) -> Result<Skeleton, String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let request = Request {
         name: name.split('.').next().unwrap_or_default().to_owned(),
         path: path.to_owned(),
         byte_order: ByteOrder::Little,
         load: Vec::new(),
-        kconfig: None,
+        kconfig: args.kconfig.clone(),
         no_license: true,
     };
     worker.run(&request).map_err(|error| error.to_string())
