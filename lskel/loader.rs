@@ -62,6 +62,11 @@ impl fmt::Display for Step {
     }
 }
 
+/// Not every kernel that this builds for has a name for it in Rust.
+pub(super) fn eopnotsupp() -> Error {
+    Error::from_errno(-(bindings::EOPNOTSUPP as c_int))
+}
+
 /// Why an object is not there: the step, and the errno that the kernel gave.
 #[derive(Clone, Copy)]
 pub(crate) struct LoadError {
@@ -72,7 +77,15 @@ pub(crate) struct LoadError {
 impl LoadError {
     /// For use with [`Result::map_err`].
     pub(crate) fn at(step: Step) -> impl FnOnce(Error) -> Self {
-        move |error| Self { step, error }
+        move |error| Self {
+            step,
+            // User space has no name for the kernel's own 524, and gets to see it from `insmod`.
+            error: if error == ENOTSUPP {
+                eopnotsupp()
+            } else {
+                error
+            },
+        }
     }
 }
 

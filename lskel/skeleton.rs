@@ -16,6 +16,7 @@ use super::{
         Shared, //
     },
     loader::{
+        eopnotsupp,
         load_and_run,
         LoadError,
         Step, //
@@ -273,8 +274,7 @@ impl Prog<'_> {
                 | bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 _,
             ) => syscall::raw_tracepoint_open(self.fd),
-            // Not every kernel that this builds for has a name for it in Rust.
-            _ => Err(Error::from_errno(-(bindings::EOPNOTSUPP as c_int))),
+            _ => Err(eopnotsupp()),
         }
         .map_err(LoadError::at(Step::Attach(self.def.name)))?;
 
