@@ -97,7 +97,7 @@ pub(crate) struct Pin<'a> {
 }
 
 /// A provider of preloaded links.
-pub(crate) trait Preload: Send + Sync {
+pub(crate) trait Preload: Send + Sync + 'static {
     /// Called once for each mount, in the task that mounts, one call at a time.
     ///
     /// # Errors
