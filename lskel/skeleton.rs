@@ -94,6 +94,10 @@ pub(crate) struct ProgDef {
 }
 
 /// A prog in a prog array: the loader prog leaves these empty.
+///
+/// The kernel empties a prog array when its last fd is closed, which is when the skeleton goes; a module cannot
+/// hold what keeps it (`bpf_map_put_with_uref()` is not exported). Tail calls from progs that stay attached
+/// after that find nothing.
 pub(crate) struct ProgArraySlot {
     /// Which field of `Maps` the array is, counted from 0.
     pub(crate) map: usize,

@@ -31,7 +31,7 @@ struct Cli {
 }
 
 /// What is booted. scripts/kdir and scripts/c-module print it. For several kernels give each of the first
-/// four options several times, in the same order.
+/// five options several times, in the same order.
 #[derive(Args)]
 struct Options {
     /// Release of the kernel
@@ -46,6 +46,9 @@ struct Options {
     /// The C provider bpf_preload.ko, built for it
     #[arg(long, env = "C_MODULE", value_name = "FILE")]
     c_module: Vec<OsString>,
+    /// Folder of the modules of qemu-test/modules, built for it
+    #[arg(long, env = "TEST_MODULES", value_name = "DIR")]
+    test_modules: Vec<OsString>,
     /// The guest's init [default: where cargo puts it beside this program]
     #[arg(long, env = "GUEST", value_name = "FILE")]
     guest: Option<PathBuf>,
@@ -91,13 +94,23 @@ impl Options {
         }
         // Empty in the environment: none.
         let mut c_modules = self.c_module.into_iter().filter(|path| !path.is_empty());
+        let mut test_modules = self
+            .test_modules
+            .into_iter()
+            .filter(|path| !path.is_empty());
         let kernels = self
             .kernel_release
             .into_iter()
             .zip(self.image)
             .zip(self.module)
             .map(|((release, image), module)| {
-                Kernel::new(release, image, module, c_modules.next().map(PathBuf::from))
+                Kernel::new(
+                    release,
+                    image,
+                    module,
+                    c_modules.next().map(PathBuf::from),
+                    test_modules.next().map(PathBuf::from),
+                )
             })
             .collect::<Result<_>>()?;
         Bench::new(kernels, self.guest, self.logs)

@@ -41,6 +41,7 @@ pub struct Kernel {
     image: PathBuf,
     module: PathBuf,
     c_module: Option<PathBuf>,
+    test_modules: Option<PathBuf>,
     guest: PathBuf,
 }
 
@@ -51,6 +52,7 @@ impl Kernel {
         image: PathBuf,
         module: PathBuf,
         c_module: Option<PathBuf>,
+        test_modules: Option<PathBuf>,
     ) -> Result<Self> {
         for file in [Some(&image), Some(&module), c_module.as_ref()]
             .into_iter()
@@ -65,6 +67,7 @@ impl Kernel {
             image,
             module,
             c_module,
+            test_modules,
             guest: PathBuf::new(),
         })
     }
@@ -148,6 +151,13 @@ impl Bench {
                 }
                 Need::Modprobe => initramfs.modprobe(&kernel.release, &kernel.module)?,
                 Need::TwoCpus => {}
+                Need::TestModule(name) => {
+                    let folder = kernel.test_modules.as_deref().context(
+                        "this needs the test modules: give --test-modules (scripts/test-modules builds them)",
+                    )?;
+                    let file = format!("{name}.ko");
+                    initramfs.file(format!("{MODULE_DIR}/{file}"), &folder.join(&file))?;
+                }
             }
         }
         if args[0] == mode::DEMO || args[0] == mode::SHELL {

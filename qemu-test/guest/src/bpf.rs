@@ -106,6 +106,22 @@ pub fn prog(name: &str, btf_name: Option<&str>) -> Result<OwnedFd> {
     owned(fd).context("loading a prog of the test's own")
 }
 
+/// Does `BPF_PROG_TEST_RUN` of the prog of an id, without input: gives its return value.
+pub fn test_run(prog_id: u32) -> Result<u32> {
+    let mut opts = sys::bpf_test_run_opts {
+        sz: size_of::<sys::bpf_test_run_opts>() as _,
+        ..Default::default()
+    };
+    // SAFETY: a call without pointers.
+    let prog = owned(unsafe { sys::bpf_prog_get_fd_by_id(prog_id) })?;
+    // SAFETY: `opts` has the size that it says and is live.
+    let error = unsafe { sys::bpf_prog_test_run_opts(prog.as_raw_fd(), &mut opts) };
+    if error != 0 {
+        return Err(std::io::Error::from_raw_os_error(-error).into());
+    }
+    Ok(opts.retval)
+}
+
 /// The type id that [`btf_of_function`] gives its function: after an int and a prototype.
 const BTF_FUNCTION: u32 = 3;
 

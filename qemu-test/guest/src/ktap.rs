@@ -33,6 +33,18 @@ pub fn open_port(name: &str) -> Result<File> {
     bail!("expected a virtio port named {name}, seen none within 10 s")
 }
 
+/// An error that is none: the machine lacks what the test is about.
+#[derive(Debug)]
+pub struct Skip(pub String);
+
+impl std::fmt::Display for Skip {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Skip {}
+
 /// The report: version line at once, then a plan and results.
 pub struct Ktap(File);
 
@@ -61,6 +73,7 @@ impl Ktap {
     pub fn result(&mut self, name: &str, result: &Result<()>) -> Result<()> {
         match result {
             Ok(()) => self.line(&format!("ok 1 {name}")),
+            Err(error) if error.is::<Skip>() => self.line(&format!("ok 1 {name} # SKIP {error}")),
             Err(error) => {
                 for line in format!("{error:#}").lines() {
                     self.line(&format!("# {line}"))?;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The scenarios: one function each, under the names of the table.
 
+mod features;
 mod load;
 mod mount;
 mod runner;
@@ -9,6 +10,7 @@ mod unload;
 use anyhow::Result;
 use scenarios::{each_scenario, Scenario, SCENARIOS};
 
+use features::*;
 use load::*;
 use mount::*;
 use runner::*;

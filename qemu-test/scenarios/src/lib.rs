@@ -42,6 +42,8 @@ pub enum Need {
     Modprobe,
     /// A second CPU.
     TwoCpus,
+    /// A module of qemu-test/modules, by its name, in [`MODULE_DIR`].
+    TestModule(&'static str),
 }
 
 /// How a boot has to end for its test to pass.
@@ -87,6 +89,8 @@ macro_rules! each_scenario {
             load_says_at_most_one_line, Passes, [];
             a_second_load_is_refused_with_eexist, Passes, [];
             a_corrupt_module_is_refused_and_leaves_nothing, Passes, [];
+            load_says_why_and_leaves_nothing_with_the_jit_off, Passes, [];
+            load_says_why_and_leaves_nothing_at_every_limit_of_open_files, Passes, [];
             load_is_refused_when_ops_are_taken, Passes, [CModule];
             // Unloading.
             rmmod_changes_no_fd_of_its_caller, Passes, [];
@@ -95,6 +99,18 @@ macro_rules! each_scenario {
             a_mount_after_rmmod_finds_no_provider, Passes, [];
             nothing_is_left_after_rmmod_and_umount, Passes, [];
             ten_loads_and_unloads_each_give_readable_files, Passes, [];
+            // Light skeletons: qemu-test/modules/README.md says which feature is seen where.
+            a_skeletons_globals_set_before_and_after_load_are_what_progs_see, Passes,
+                [TestModule("lskel_features")];
+            a_skeletons_max_entries_set_before_load_hold, Passes, [TestModule("lskel_features")];
+            a_skeletons_static_prog_array_slot_is_filled, Passes, [TestModule("lskel_features")];
+            a_skeletons_fentry_fexit_fmod_ret_and_tp_btf_progs_run, Passes,
+                [TestModule("lskel_features")];
+            a_skeletons_lsm_prog_runs, Passes, [TestModule("lskel_features")];
+            a_skeletons_subprogs_ksyms_and_fields_are_resolved, Passes,
+                [TestModule("lskel_features")];
+            a_skeletons_optional_prog_is_not_loaded_and_unload_leaves_nothing, Passes,
+                [TestModule("lskel_features")];
             // The runner itself: these have to fail, or it would pass what it should not.
             runner_fails_a_guest_that_panics, FailsWith("Kernel panic"), [];
             runner_fails_a_guest_whose_init_dies, FailsWith("Attempted to kill init"), [];
@@ -110,12 +126,12 @@ macro_rules! each_scenario {
 }
 
 macro_rules! table {
-    ($($name:ident, $end:ident $(($text:literal))?, [$($need:ident),*];)*) => {
+    ($($name:ident, $end:ident $(($text:literal))?, [$($need:ident $(($of:literal))?),*];)*) => {
         /// All scenarios.
         pub const SCENARIOS: &[Scenario] = &[$(Scenario {
             name: stringify!($name),
             end: End::$end $(($text))?,
-            needs: &[$(Need::$need),*],
+            needs: &[$(Need::$need $(($of))?),*],
         }),*];
     };
 }

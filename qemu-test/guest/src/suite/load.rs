@@ -5,6 +5,7 @@ use std::fs::{self, File};
 
 use anyhow::{ensure, Context, Result};
 use rustix::io::Errno;
+use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 use rustix::system::finit_module;
 use scenarios::C_MODULE;
 
@@ -182,4 +183,86 @@ pub fn load_is_refused_when_ops_are_taken() -> Result<()> {
     load()?;
     mount_bpffs("/tmp/ours")?;
     expect_both_files("/tmp/ours").context("of our own after the C provider's rmmod")
+}
+
+pub fn load_says_why_and_leaves_nothing_with_the_jit_off() -> Result<()> {
+    let jit = "/proc/sys/net/core/bpf_jit_enable";
+    fs::write(jit, "0").context(jit)?;
+    expect_refused(Errno::OPNOTSUPP, "EOPNOTSUPP")?;
+    fs::write(jit, "1").context(jit)?;
+    load()?;
+    mount_bpffs(MNT)?;
+    expect_both_files(MNT)
+}
+
+pub fn load_says_why_and_leaves_nothing_at_every_limit_of_open_files() -> Result<()> {
+    let file = File::open(module_file())?;
+    let before = fds()?;
+    let first_free = (0..).find(|fd| !before.contains_key(fd)).unwrap_or(0) as u64;
+    let full = getrlimit(Resource::Nofile);
+    for limit in first_free.. {
+        ensure!(
+            limit < first_free + 20,
+            "expected the module to load with 20 free fds, seen EMFILE"
+        );
+        let said = dmesg()?.len();
+        setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: Some(limit),
+                maximum: full.maximum,
+            },
+        )?;
+        let seen = finit_module(&file, c"", 0);
+        setrlimit(Resource::Nofile, full.clone())?;
+        if seen.is_ok() {
+            break;
+        }
+        expect_clean_refusal(seen, Errno::MFILE, "EMFILE", said)
+            .with_context(|| format!("with {} free fds", limit - first_free))?;
+        expect_fds(&before, "a refused load")?;
+    }
+    mount_bpffs(MNT)?;
+    expect_both_files(MNT)
+}
+
+/// A load that the kernel has to refuse, and nothing else comes of it.
+fn expect_refused(expected: Errno, name: &str) -> Result<()> {
+    let before = fds()?;
+    let said = dmesg()?.len();
+    let seen = insmod(&module_file())?;
+    expect_clean_refusal(seen, expected, name, said)?;
+    expect_fds(&before, "a refused load")
+}
+
+/// A refusal has its errno, one line that names a step and the errno, and leaves no BPF object.
+fn expect_clean_refusal(
+    seen: Result<(), Errno>,
+    expected: Errno,
+    name: &str,
+    said: usize,
+) -> Result<()> {
+    ensure!(
+        seen == Err(expected),
+        "loading: expected {expected:?}, seen {seen:?}"
+    );
+    let prefix = format!("{}: ", module());
+    let lines: Vec<_> = dmesg()?
+        .split_off(said)
+        .into_iter()
+        .filter(|line| line.starts_with(&prefix) && !line.contains("taint"))
+        .collect();
+    ensure!(
+        matches!(&lines[..], [line] if line.contains("failed to") && line.contains(name)),
+        "expected one line of {prefix:?} with a step and {name}, seen {lines:?}"
+    );
+    // The BTF of vmlinux stays once it was asked for.
+    eventually(|| {
+        let left = Ids::now();
+        ensure!(
+            left.progs.is_empty() && left.maps.is_empty() && left.links.is_empty(),
+            "left after a refused load: expected nothing, seen {left:?}"
+        );
+        Ok(())
+    })
 }

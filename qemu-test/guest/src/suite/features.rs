@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What a light skeleton can do: lskel_features.ko, and what its progs leave behind.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::process::Command;
+
+use anyhow::{ensure, Context, Result};
+use libbpf_rs::query::{MapInfoIter, ProgInfoIter};
+use libbpf_rs::{MapCore, MapFlags, MapHandle};
+use rustix::io::Errno;
+use rustix::mount::{mount, MountFlags};
+use rustix::process::setpriority_process;
+use scenarios::MODULE_DIR;
+
+use crate::bpf::{self, Ids};
+use crate::kernel::{dmesg, eventually, expect_fds, fds, insmod, rmmod};
+use crate::ktap::Skip;
+
+const MODULE: &str = "lskel_features";
+
+pub fn a_skeletons_globals_set_before_and_after_load_are_what_progs_see() -> Result<()> {
+    // The number is there once where the module has written it, then also where a prog has copied it to.
+    let copies_in_bss = || -> Result<usize> {
+        let bss = map("features.bss")?
+            .lookup(&0_u32.to_ne_bytes(), MapFlags::ANY)?
+            .context("expected a value in features.bss, seen none")?;
+        let number = 1234_u32.to_ne_bytes();
+        Ok(bss.chunks(4).filter(|chunk| *chunk == number).count())
+    };
+    load()?;
+    let before = copies_in_bss()?;
+    for _ in 0..2 {
+        test_run("use_globals")?;
+    }
+    let after = copies_in_bss()?;
+    ensure!(
+        (before, after) == (1, 2),
+        "1234 in .bss before and after a prog ran: expected 1 and 2 times, seen {before} and {after}"
+    );
+    expect(
+        &unload()?,
+        &[
+            // .rodata
+            ("answer", 42),
+            // .data, in each of two runs
+            ("sum_of_steps", 2 * 5),
+            // .bss
+            ("from_module", 1234),
+        ],
+    )
+}
+
+pub fn a_skeletons_max_entries_set_before_load_hold() -> Result<()> {
+    load()?;
+    let map = map("sized")?;
+    let seen = map.max_entries();
+    ensure!(seen == 77, "max_entries: expected 77, seen {seen}");
+    let put = |key: u32| map.update(&key.to_ne_bytes(), &[0; 4], MapFlags::ANY);
+    for key in 0..77 {
+        put(key).with_context(|| format!("element {key}"))?;
+    }
+    ensure!(
+        put(77).is_err(),
+        "element 77: expected it refused, seen it taken"
+    );
+    Ok(())
+}
+
+pub fn a_skeletons_static_prog_array_slot_is_filled() -> Result<()> {
+    load()?;
+    // One jump for each prog that the module attaches after the one that jumps.
+    expect(&unload()?, &[("jumps", 9), ("no_jumps", 0)])
+}
+
+pub fn a_skeletons_fentry_fexit_fmod_ret_and_tp_btf_progs_run() -> Result<()> {
+    load()?;
+    test_run("count_fentry")?;
+    let seen = test_run("count_fmod_ret")?;
+    // 42 for bpf_modify_return_test(), which is left out with its side effect; 29 and one side effect of
+    // bpf_modify_return_test2().
+    let expected = (1 << 16) | (42 + 29);
+    ensure!(
+        seen == expected,
+        "test run of count_fmod_ret: expected {expected:#x}, seen {seen:#x}"
+    );
+    // The guest itself, which says that this is not how it is meant to be run.
+    let mut child = Command::new("/proc/self/exe").spawn()?;
+    let pid = child.id();
+    child.wait()?;
+    expect(
+        &unload()?,
+        &[
+            ("fentry", 1),
+            ("fexit", 1),
+            ("fmod_ret", 1),
+            ("tp_btf", 1),
+            ("new_pid", pid),
+        ],
+    )
+}
+
+pub fn a_skeletons_lsm_prog_runs() -> Result<()> {
+    let path = "/sys/kernel/security";
+    mount("securityfs", path, "securityfs", MountFlags::empty(), None)?;
+    let lsms = fs::read_to_string(format!("{path}/lsm"))?;
+    if !lsms.split(',').any(|lsm| lsm.trim_end() == "bpf") {
+        return Err(Skip(format!("bpf is not among the active LSMs: {lsms}")).into());
+    }
+    load()?;
+    setpriority_process(None, 12).context("expected niceness 12 to be granted")?;
+    let seen = setpriority_process(None, 13);
+    ensure!(
+        seen == Err(Errno::PERM),
+        "niceness 13: expected EPERM, seen {seen:?}"
+    );
+    expect(&unload()?, &[("lsm", 1)])
+}
+
+pub fn a_skeletons_subprogs_ksyms_and_fields_are_resolved() -> Result<()> {
+    load()?;
+    // These three attach to what a test run of any of them calls.
+    test_run("call_subprogs")?;
+    expect(
+        &unload()?,
+        &[
+            ("subprogs", (1 + 10) + (1 + 20)),
+            ("weak_present", 1),
+            ("weak_absent", 0),
+            // What the strong one, bpf_map_sum_elem_count(), counts.
+            ("elements", 1),
+            ("core_fields", 1),
+            ("no_core_fields", 0),
+        ],
+    )
+}
+
+pub fn a_skeletons_optional_prog_is_not_loaded_and_unload_leaves_nothing() -> Result<()> {
+    // The vmlinux BTF gets its id with the first prog.
+    let bystander = bpf::prog("bystander", None)?;
+    let fds_before = fds()?;
+    let before = Ids::now();
+    load()?;
+    expect_fds(&fds_before, "loading")?;
+    // All that is attached: what else the object has is gone, or never was.
+    let expected = [
+        "ask_for_fields",
+        "bystander",
+        "call_subprogs",
+        "count_fentry",
+        "count_fexit",
+        "count_fmod_ret",
+        "count_lsm",
+        "count_tp_btf",
+        "use_globals",
+        "use_ksyms",
+    ]
+    .map(str::to_owned)
+    .into_iter()
+    .collect::<BTreeSet<_>>();
+    eventually(|| {
+        let seen = ProgInfoIter::default()
+            .map(|info| info.name.to_string_lossy().into_owned())
+            .collect::<BTreeSet<_>>();
+        ensure!(
+            seen == expected,
+            "progs: expected {expected:?}, seen {seen:?}"
+        );
+        Ok(())
+    })?;
+    test_run("use_globals")?;
+    unload()?;
+    expect_fds(&fds_before, "rmmod")?;
+    eventually(|| {
+        let left = Ids::now().since(&before);
+        ensure!(
+            left == Ids::default(),
+            "left after rmmod: expected nothing, seen {left:?}"
+        );
+        Ok(())
+    })?;
+    drop(bystander);
+    Ok(())
+}
+
+fn load() -> Result<()> {
+    insmod(&format!("{MODULE_DIR}/{MODULE}.ko"))?
+        .with_context(|| format!("expected {MODULE} to load, seen an error"))
+}
+
+/// Unloads the module and reads what it says its progs have left.
+fn unload() -> Result<BTreeMap<String, u32>> {
+    rmmod(MODULE)?;
+    let lines = dmesg()?;
+    lines
+        .iter()
+        .find_map(|line| line.strip_prefix("lskel_features: seen: "))
+        .with_context(|| format!("expected a line of what was seen, seen {lines:?}"))?
+        .split(' ')
+        .map(|word| {
+            let (name, value) = word.split_once('=').context("expected NAME=VALUE")?;
+            Ok((name.to_owned(), value.parse()?))
+        })
+        .collect()
+}
+
+fn expect(seen: &BTreeMap<String, u32>, expected: &[(&str, u32)]) -> Result<()> {
+    for (name, value) in expected {
+        ensure!(
+            seen.get(*name) == Some(value),
+            "{name}: expected {value}, seen {seen:?}"
+        );
+    }
+    Ok(())
+}
+
+/// The map of a name.
+fn map(name: &str) -> Result<MapHandle> {
+    let info = MapInfoIter::default()
+        .find(|info| info.name.to_string_lossy() == name)
+        .with_context(|| format!("expected a map {name}, seen none"))?;
+    Ok(MapHandle::from_map_id(info.id)?)
+}
+
+/// Does a test run of the prog of a name: for a tracing prog the kernel calls functions of its own that such
+/// progs attach to, and gives what it makes of their return values.
+fn test_run(name: &str) -> Result<u32> {
+    let info = ProgInfoIter::default()
+        .find(|info| info.name.to_string_lossy() == name)
+        .with_context(|| format!("expected a prog {name}, seen none"))?;
+    bpf::test_run(info.id).with_context(|| format!("test run of {name}"))
+}
