@@ -222,10 +222,17 @@ fn bpftool(path: &Path, mut max_entries: Vec<u32>) -> Result<Vec<u8>, String> {
     };
     let count = |what: &str| header.matches(what).count();
     let no = || "bpftool's header is not understood".to_owned();
-    max_entries.resize(count("struct bpf_map_desc "), 0);
+    let (maps, progs) = (
+        count("struct bpf_map_desc "),
+        count("struct bpf_prog_desc "),
+    );
+    if maps + progs == 0 {
+        return Err("the object has no prog and no map".into());
+    }
+    max_entries.resize(maps, 0);
     Ok(request(
         &max_entries,
-        count("struct bpf_prog_desc "),
+        progs,
         &blob("opts_data").ok_or_else(no)?,
         &blob("opts_insn").ok_or_else(no)?,
     ))

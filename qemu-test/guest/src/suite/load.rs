@@ -214,7 +214,7 @@ pub fn load_says_why_and_leaves_nothing_at_every_limit_of_open_files() -> Result
             },
         )?;
         let seen = finit_module(&file, c"", 0);
-        setrlimit(Resource::Nofile, full.clone())?;
+        setrlimit(Resource::Nofile, full)?;
         if seen.is_ok() {
             break;
         }
