@@ -23,3 +23,4 @@ pub(crate) mod link;
 pub(crate) mod map;
 pub(crate) mod preload;
 pub(crate) mod syscall;
+pub(crate) mod user;

@@ -23,6 +23,8 @@ pub(crate) mod abi;
 mod fields;
 mod global;
 pub(crate) mod loader;
+mod log;
+mod prog;
 mod skeleton;
 
 pub(crate) use self::{
@@ -40,6 +42,7 @@ pub(crate) use self::{
         LoadError,
         Step, //
     },
+    prog::Prog,
     skeleton::{
         MapDef,
         Object,

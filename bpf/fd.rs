@@ -4,9 +4,16 @@
 //!
 //! C header: [`include/linux/fdtable.h`](srctree/include/linux/fdtable.h)
 
+use core::ptr::NonNull;
 use kernel::{
     bindings,
+    error::from_err_ptr,
+    fs::{
+        file::FileDescriptorReservation,
+        File, //
+    },
     prelude::*,
+    sync::aref::ARef,
     types::NotThreadSafe, //
 };
 
@@ -35,6 +42,30 @@ impl OwnedFd {
         // INVARIANT: by the caller's promise.
         Ok(Self {
             fd,
+            _not_send: NotThreadSafe,
+        })
+    }
+
+    /// Opens a file or folder for reading, as the current task would: a cgroup's folder, say, or
+    /// `/proc/self/ns/net`.
+    ///
+    /// # Errors
+    ///
+    /// Those of open(2).
+    pub(crate) fn open(path: &CStr) -> Result<Self> {
+        let fd = FileDescriptorReservation::get_unused_fd_flags(bindings::O_CLOEXEC)?;
+        let number = fd.reserved_fd();
+        // SAFETY: the path ends with NUL, and the flags create nothing.
+        let file =
+            unsafe { bindings::filp_open(path.as_char_ptr(), bindings::O_RDONLY as c_int, 0) };
+        let file = NonNull::new(from_err_ptr(file)?).ok_or(EINVAL)?;
+
+        // SAFETY: `filp_open` gives a reference, which is ours; the file is new, so nobody is in an fdget_pos
+        // section with it. `File` is a transparent wrapper.
+        fd.fd_install(unsafe { ARef::from_raw(file.cast::<File>()) });
+        // INVARIANT: just opened, in the current task's table, for us.
+        Ok(Self {
+            fd: number,
             _not_send: NotThreadSafe,
         })
     }

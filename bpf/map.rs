@@ -70,6 +70,23 @@ impl Map {
 
         Some((value, value_size))
     }
+
+    /// The first value of an array map, byte by byte as it is now.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `EINVAL` for another kind of map.
+    pub(crate) fn copy_array_value(&self) -> Result<KVVec<u8>> {
+        let (value, size) = self.array_value().ok_or(EINVAL)?;
+        let mut bytes = KVVec::with_capacity(size as usize, GFP_KERNEL)?;
+
+        for at in 0..size as usize {
+            // SAFETY: within the value, by the promise of `array_value`; volatile, as others may write to it.
+            let byte = unsafe { value.cast::<u8>().add(at).read_volatile() };
+            bytes.push(byte, GFP_KERNEL)?;
+        }
+        Ok(bytes)
+    }
 }
 
 impl Drop for Map {

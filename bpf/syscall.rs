@@ -9,7 +9,8 @@
 use super::{
     attr,
     bindings::kern_sys_bpf,
-    fd::OwnedFd, //
+    fd::OwnedFd,
+    user::UserBuf, //
 };
 use kernel::{
     bindings,
@@ -18,7 +19,11 @@ use kernel::{
 };
 
 pub(crate) use super::attr::{
+    FunctionList,
+    IterTarget,
+    LinkTarget,
     MapCreate,
+    NetfilterHook,
     ProgLoad, //
 };
 
@@ -94,25 +99,43 @@ pub(crate) unsafe fn prog_run<C>(prog: &OwnedFd, ctx: *mut C, size: u32) -> Resu
     Ok(unsafe { attr.test.retval } as c_int)
 }
 
-/// `BPF_LINK_CREATE` for a prog that needs no target.
+/// `BPF_LINK_CREATE`
 pub(crate) fn link_create(
     prog: &OwnedFd,
     attach_type: bindings::bpf_attach_type,
+    target: &LinkTarget<'_>,
 ) -> Result<OwnedFd> {
-    let mut attr = attr::link_create(prog, attach_type);
+    let iter_info = match target {
+        LinkTarget::Iter(iter) => iter.info(),
+        _ => Default::default(),
+    };
+    let mut attr = attr::link_create(prog, attach_type, target, &iter_info);
 
-    // SAFETY: the attr has no address.
+    // SAFETY: the kernel address that the attr can have is that of `iter_info`, with its size. Those of user
+    // memory the kernel checks.
     let ret = unsafe { bpf(bindings::bpf_cmd_BPF_LINK_CREATE, &mut attr) };
     // SAFETY: this command returns a new fd.
     unsafe { OwnedFd::from_ret(ret) }
 }
 
-/// `BPF_RAW_TRACEPOINT_OPEN` for a prog that names its target itself: `tp_btf`, `fentry`, `fexit`, `fmod_ret`,
-/// `lsm`.
-pub(crate) fn raw_tracepoint_open(prog: &OwnedFd) -> Result<OwnedFd> {
-    let mut attr = attr::raw_tracepoint_open(prog);
+/// `BPF_RAW_TRACEPOINT_OPEN`. With the name of a tracepoint for a `raw_tp` prog, without one for a prog that
+/// names its target itself: `tp_btf`, `fentry`, `fexit`, `fmod_ret`, `lsm`.
+///
+/// # Errors
+///
+/// `EFAULT` with a name in a kernel thread, which has no memory of its own.
+pub(crate) fn raw_tracepoint_open(
+    prog: &OwnedFd,
+    name: Option<&CStr>,
+    cookie: u64,
+) -> Result<OwnedFd> {
+    // The kernel takes the name from user space only.
+    let name = name
+        .map(|name| UserBuf::holding(name.to_bytes_with_nul()))
+        .transpose()?;
+    let mut attr = attr::raw_tracepoint_open(prog, name.as_ref(), cookie);
 
-    // SAFETY: the attr has no address: the tracepoint's name is NULL.
+    // SAFETY: the only address is that of the name, which the kernel takes for one in user memory.
     let ret = unsafe { bpf(bindings::bpf_cmd_BPF_RAW_TRACEPOINT_OPEN, &mut attr) };
     // SAFETY: this command returns a new fd.
     unsafe { OwnedFd::from_ret(ret) }

@@ -5,10 +5,13 @@
 //! C header: [`tools/lib/bpf/skel_internal.h`](srctree/tools/lib/bpf/skel_internal.h),
 //! `bpf_load_and_run()`
 
-use crate::bpf::syscall::{
-    self,
-    MapCreate,
-    ProgLoad, //
+use crate::bpf::{
+    map::Map,
+    syscall::{
+        self,
+        MapCreate,
+        ProgLoad, //
+    }, //
 };
 use kernel::{
     bindings,
@@ -32,6 +35,19 @@ pub(crate) enum Step {
     RunLoaderProg,
     /// A command that the loader prog ran.
     LoaderProg,
+    /// `BPF_BTF_LOAD` of the object's types, or `BPF_MAP_CREATE` of this first map.
+    LoadBtfOrCreateMap(&'static CStr),
+    /// `BPF_MAP_CREATE` for this map.
+    CreateMap(&'static CStr),
+    /// What this prog needs is not in the kernel's BTF, or not among its symbols.
+    FindBtf {
+        /// The prog.
+        prog: &'static CStr,
+        /// What it needs: `bpf_lsm_…`, `btf_trace_…` and `bpf_iter_…` stand for the hook, tracepoint and target.
+        name: &'static CStr,
+    },
+    /// `BPF_PROG_LOAD` of this prog.
+    LoadProg(&'static CStr),
     /// The loader prog was content but gave no fd for this map or prog.
     TakeFd(&'static CStr),
     /// `BPF_MAP_UPDATE_ELEM` of a prog in this prog array.
@@ -45,12 +61,18 @@ pub(crate) enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, name) = match self {
+            Step::FindBtf { prog, name } => {
+                return f.write_fmt(fmt!("find {name} for prog {prog}"));
+            }
             Step::Alloc => ("allocate the loader's context", None),
             Step::CreateLoaderMap => ("create the loader map", None),
             Step::UpdateLoaderMap => ("update the loader map", None),
             Step::LoadLoaderProg => ("load the loader prog", None),
             Step::RunLoaderProg => ("run the loader prog", None),
             Step::LoaderProg => ("load its maps and progs", None),
+            Step::LoadBtfOrCreateMap(name) => ("load its BTF or to create map ", Some(name)),
+            Step::CreateMap(name) => ("create map ", Some(name)),
+            Step::LoadProg(name) => ("load prog ", Some(name)),
             Step::TakeFd(name) => ("take the fd of ", Some(name)),
             Step::FillProgArray(name) => ("put a prog into ", Some(name)),
             Step::Attach(name) => ("attach ", Some(name)),
@@ -67,11 +89,12 @@ pub(super) fn eopnotsupp() -> Error {
     Error::from_errno(-(bindings::EOPNOTSUPP as c_int))
 }
 
-/// Why an object is not there: the step, and the errno that the kernel gave.
+/// Why an object is not there: the step, the errno that the kernel gave, and what to do about it.
 #[derive(Clone, Copy)]
 pub(crate) struct LoadError {
     step: Step,
     error: Error,
+    remedy: Option<&'static str>,
 }
 
 impl LoadError {
@@ -85,6 +108,54 @@ impl LoadError {
             } else {
                 error
             },
+            remedy: None,
+        }
+    }
+
+    /// The same with another remedy than what its errno tells.
+    pub(super) fn with_remedy(self, remedy: &'static str) -> Self {
+        Self {
+            remedy: Some(remedy),
+            ..self
+        }
+    }
+
+    /// The same error, once more is known of where it was.
+    pub(super) fn within(self, step: Step) -> Self {
+        Self { step, ..self }
+    }
+
+    pub(super) fn step(&self) -> Step {
+        self.step
+    }
+
+    pub(super) fn error(&self) -> Error {
+        self.error
+    }
+
+    /// What the user can do, where the step and the errno tell.
+    fn remedy(&self) -> Option<&'static str> {
+        if self.remedy.is_some() {
+            return self.remedy;
+        }
+        let error = self.error;
+
+        match self.step {
+            Step::LoadLoaderProg | Step::RunLoaderProg | Step::LoadProg(_)
+                if error == eopnotsupp() =>
+            {
+                Some("is the JIT off? sysctl net.core.bpf_jit_enable=1")
+            }
+            Step::RunLoaderProg if error == EINVAL => Some("the kernel needs CONFIG_BPF_JIT"),
+            Step::FindBtf { .. } if error == EINVAL => {
+                Some("the kernel needs CONFIG_DEBUG_INFO_BTF")
+            }
+            Step::FindBtf { .. } => Some("this kernel is too old for it, or configured without it"),
+            _ if error == EPERM => {
+                Some("it takes CAP_SYS_ADMIN, and no LSM or lockdown that forbids it")
+            }
+            _ if error == EMFILE => Some("raise the limit of open files"),
+            _ => None,
         }
     }
 }
@@ -93,7 +164,11 @@ impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("failed to ")?;
         fmt::Display::fmt(&self.step, f)?;
-        write!(f, ": {:?} ({})", self.error, self.error.to_errno())
+        write!(f, ": {:?} ({})", self.error, self.error.to_errno())?;
+        match self.remedy() {
+            Some(remedy) => write!(f, ": {remedy}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -108,6 +183,9 @@ impl From<LoadError> for Error {
 /// The map and the loader prog are gone when this returns. While the prog runs they hold the lowest free
 /// fds, so that what it opens is never fd 0, which it could not tell from none.
 ///
+/// If a command fails that the loader prog runs, `left` gets the data as it has left them, if there is memory
+/// for that.
+///
 /// # Safety
 ///
 /// `data` and `insns` must keep the contract of [`Object`](super::Object). `ctx` must be valid for reads and
@@ -118,6 +196,7 @@ pub(crate) unsafe fn load_and_run<C>(
     insns: &[u8],
     ctx: *mut C,
     size: u32,
+    left: &mut KVVec<u8>,
 ) -> Result<(), LoadError> {
     let map = u32::try_from(data.len())
         .map_err(Error::from)
@@ -151,5 +230,10 @@ pub(crate) unsafe fn load_and_run<C>(
     // within its map, or given by the context.
     let ret = unsafe { syscall::prog_run(&prog, ctx, size) }
         .map_err(LoadError::at(Step::RunLoaderProg))?;
-    to_result(ret).map_err(LoadError::at(Step::LoaderProg))
+    to_result(ret).map_err(|error| {
+        *left = Map::get_from_fd(&map)
+            .and_then(|map| map.copy_array_value())
+            .unwrap_or_default();
+        LoadError::at(Step::LoaderProg)(error)
+    })
 }

@@ -16,11 +16,16 @@ use super::{
         Shared, //
     },
     loader::{
-        eopnotsupp,
         load_and_run,
         LoadError,
         Step, //
     },
+    log::{
+        explain,
+        worth_a_log,
+        Log, //
+    },
+    prog::Prog, //
 };
 use crate::bpf::{
     fd::OwnedFd,
@@ -91,6 +96,11 @@ pub(crate) struct ProgDef {
     pub(crate) prog_type: bindings::bpf_prog_type,
     /// A `BPF_*` attach type.
     pub(crate) expected_attach_type: bindings::bpf_attach_type,
+    /// Where the `bpf_attr` of its load is in the object's data, in bytes.
+    pub(crate) load_attr: u32,
+    /// What the loader prog looks up in the kernel for it, and where in the object's data (in bytes) it puts
+    /// what it finds.
+    pub(crate) lookups: &'static [(&'static CStr, u32)],
 }
 
 /// A prog in a prog array: the loader prog leaves these empty.
@@ -121,15 +131,17 @@ struct Ctx<O: Object> {
 }
 
 impl<O: Object> Ctx<O> {
-    fn new(max_entries: MapsOf<O, u32>) -> Self {
+    fn new(max_entries: &MapsOf<O, u32>, log: Option<&Log>) -> Self {
         Self {
             head: bpf_loader_ctx {
                 // A few dozen bytes a map: `load_and_run` is refused long before this wraps.
                 sz: size_of::<Self>() as u32,
                 flags: BPF_SKEL_KERNEL,
-                ..Default::default()
+                log_level: log.map_or(0, Log::level),
+                log_size: log.map_or(0, Log::size),
+                log_buf: log.map_or(0, Log::addr),
             },
-            maps: O::Maps::map(max_entries, |max_entries| bpf_map_desc {
+            maps: O::Maps::map(O::Maps::as_ref(max_entries), |&max_entries| bpf_map_desc {
                 max_entries,
                 ..Default::default()
             }),
@@ -143,6 +155,7 @@ pub(crate) struct Open<O: Object> {
     max_entries: MapsOf<O, u32>,
     /// The object's data, where it was changed.
     data: Option<KVVec<u8>>,
+    log_level: u32,
 }
 
 /// State of a [`Skeleton`]: its maps and progs are in the kernel.
@@ -169,7 +182,16 @@ impl<O: Object> Skeleton<Open<O>> {
         Self(Open {
             max_entries: O::Maps::map(O::MAPS, |_| 0),
             data: None,
+            log_level: 0,
         })
+    }
+
+    /// Has the kernel keep a log of the load, in the words of `BPF_PROG_LOAD`: 1 for what the verifier does, 2
+    /// for more of it. If the load fails, the end of the log goes to dmesg. With 0, where this starts, a load
+    /// that fails is run again with 1.
+    pub(crate) fn log_level(mut self, level: u32) -> Self {
+        self.0.log_level = level;
+        self
     }
 
     /// The `max_entries` of each map, in elements; 0 is what the object says.
@@ -202,21 +224,35 @@ impl<O: Object> Skeleton<Open<O>> {
     ///
     /// # Errors
     ///
-    /// A [`LoadError`]: nothing of the object is left in the kernel then.
+    /// A [`LoadError`]: nothing of the object is left in the kernel then. What the kernel has logged of the
+    /// prog that it refused is in dmesg.
     pub(crate) fn load(self) -> Result<Skeleton<Loaded<O>>, LoadError> {
-        let Open { max_entries, data } = self.0;
-        let data = data.as_deref().unwrap_or(O::DATA);
-        let mut ctx = KBox::new(Ctx::<O>::new(max_entries), GFP_KERNEL)
-            .map_err(|e| LoadError::at(Step::Alloc)(e.into()))?;
-        let size = ctx.head.sz;
-
-        // SAFETY: `data` is as it was generated but for the initial values of globals, which the loader prog
-        // hands on unread; the context starts with its head, has `size` bytes, and any bytes will do for it.
-        unsafe { load_and_run(data, O::INSNS, &raw mut *ctx, size) }?;
+        let mut left = KVVec::new();
+        // Without memory for a log the load goes on without one.
+        let mut log = match self.0.log_level {
+            0 => None,
+            level => Log::new(level).ok(),
+        };
+        let ctx = match self.run(log.as_ref(), &mut left) {
+            Ok(ctx) => ctx,
+            Err(mut error) => {
+                if log.is_none() && worth_a_log(&error) {
+                    log = Log::new(1).ok();
+                    match self.run(log.as_ref(), &mut left) {
+                        // What this has loaded is not what failed before: it goes.
+                        Ok(ctx) => {
+                            take_fds(&ctx);
+                            log = None;
+                        }
+                        Err(again) => error = again,
+                    }
+                }
+                return Err(explain::<O>(error, &left, log.as_ref()));
+            }
+        };
 
         // All of them are ours before the first that is missing can end this.
-        let maps = O::Maps::map(O::Maps::as_ref(&ctx.maps), |desc| take_fd(desc.map_fd));
-        let progs = O::Progs::map(O::Progs::as_ref(&ctx.progs), |desc| take_fd(desc.prog_fd));
+        let (maps, progs) = take_fds(&ctx);
         let maps = O::Maps::try_map(O::Maps::zip(maps, O::MAPS), |(fd, def)| {
             fd.map_err(LoadError::at(Step::TakeFd(def.name)))
         })?;
@@ -228,6 +264,27 @@ impl<O: Object> Skeleton<Open<O>> {
         loaded.fill_prog_arrays()?;
         Ok(Skeleton(loaded))
     }
+
+    /// Runs the loader prog, which leaves fds in the context that it returns.
+    fn run(&self, log: Option<&Log>, left: &mut KVVec<u8>) -> Result<KBox<Ctx<O>>, LoadError> {
+        let data = self.0.data.as_deref().unwrap_or(O::DATA);
+        let mut ctx = KBox::new(Ctx::<O>::new(&self.0.max_entries, log), GFP_KERNEL)
+            .map_err(|e| LoadError::at(Step::Alloc)(e.into()))?;
+        let size = ctx.head.sz;
+
+        // SAFETY: `data` is as it was generated but for the initial values of globals, which the loader prog
+        // hands on unread; the context starts with its head, has `size` bytes, and any bytes will do for it.
+        unsafe { load_and_run(data, O::INSNS, &raw mut *ctx, size, left) }?;
+        Ok(ctx)
+    }
+}
+
+/// Takes over the fds that a loader prog has left in its context.
+fn take_fds<O: Object>(ctx: &Ctx<O>) -> (MapsOf<O, Result<OwnedFd>>, ProgsOf<O, Result<OwnedFd>>) {
+    (
+        O::Maps::map(O::Maps::as_ref(&ctx.maps), |desc| take_fd(desc.map_fd)),
+        O::Progs::map(O::Progs::as_ref(&ctx.progs), |desc| take_fd(desc.prog_fd)),
+    )
 }
 
 /// The field that has `n` fields before it.
@@ -251,39 +308,6 @@ fn take_fd(fd: i32) -> Result<OwnedFd> {
     }
     // SAFETY: by the contract of `Object` the loader prog has opened it, and nothing else knows of it.
     unsafe { OwnedFd::from_ret(fd) }
-}
-
-/// A loaded prog.
-pub(crate) struct Prog<'a> {
-    /// Its fd.
-    pub(crate) fd: &'a OwnedFd,
-    /// What the object says of it.
-    pub(crate) def: ProgDef,
-}
-
-impl Prog<'_> {
-    /// Attaches it to what its section names.
-    ///
-    /// # Errors
-    ///
-    /// A [`LoadError`] that names the prog: `EOPNOTSUPP` for a kind that this cannot attach.
-    pub(crate) fn attach(&self) -> Result<Link, LoadError> {
-        let fd = match (self.def.prog_type, self.def.expected_attach_type) {
-            (
-                bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
-                attach_type @ bindings::bpf_attach_type_BPF_TRACE_ITER,
-            ) => syscall::link_create(self.fd, attach_type),
-            (
-                bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING
-                | bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
-                _,
-            ) => syscall::raw_tracepoint_open(self.fd),
-            _ => Err(eopnotsupp()),
-        }
-        .map_err(LoadError::at(Step::Attach(self.def.name)))?;
-
-        Link::get_from_fd(&fd).map_err(LoadError::at(Step::TakeLink(self.def.name)))
-    }
 }
 
 impl<O: Object> Loaded<O> {

@@ -130,8 +130,16 @@ fn load(mut request: &[u8]) -> Result {
     let insns = request.get(..insns_len).ok_or(EINVAL)?;
 
     // SAFETY: the context has `size` bytes and is made of integers; the rest is this module's purpose.
-    unsafe { load_and_run(data, insns, ctx.as_mut_ptr(), size as u32) }
-        .inspect_err(|e| pr_err!("{e}\n"))?;
+    unsafe {
+        load_and_run(
+            data,
+            insns,
+            ctx.as_mut_ptr(),
+            size as u32,
+            &mut KVVec::new(),
+        )
+    }
+    .inspect_err(|e| pr_err!("{e}\n"))?;
 
     // Each fd is closed, also when one is missing.
     let mut missing = 0;

@@ -345,13 +345,7 @@ fn constant(out: &mut Text, left: &str, right: &str) {
 }
 
 /// What the object says of each map, or prog.
-fn table(
-    out: &mut Text,
-    constant: &str,
-    of: &str,
-    def: &str,
-    values: Vec<(&String, Vec<(&'static str, String)>)>,
-) {
+fn table(out: &mut Text, constant: &str, of: &str, def: &str, values: Vec<(&String, Vec<String>)>) {
     out.line("");
     if values.is_empty() {
         out.line(format!(
@@ -365,8 +359,8 @@ fn table(
         |out| {
             for (field, value) in values {
                 out.block(format!("{field}: {def} {{"), "},", |out| {
-                    for (name, value) in value {
-                        out.line(format!("{name}: {value},"));
+                    for line in value {
+                        out.line(line);
                     }
                 });
             }
@@ -416,26 +410,35 @@ fn rust_type(kind: &Kind, types: &str) -> String {
     }
 }
 
-fn map_def(map: &Map) -> Vec<(&'static str, String)> {
+fn map_def(map: &Map) -> Vec<String> {
     vec![
-        ("name", c_str(&map.name)),
-        ("map_type", map.map_type.to_string()),
-        ("key_size", map.key_size.to_string()),
-        ("value_size", map.value_size.to_string()),
-        ("max_entries", map.max_entries.to_string()),
+        format!("name: {},", c_str(&map.name)),
+        format!("map_type: {},", map.map_type),
+        format!("key_size: {},", map.key_size),
+        format!("value_size: {},", map.value_size),
+        format!("max_entries: {},", map.max_entries),
     ]
 }
 
-fn prog_def(prog: &Prog) -> Vec<(&'static str, String)> {
-    vec![
-        ("name", c_str(&prog.name)),
-        ("section", c_str(&prog.section)),
-        ("prog_type", prog.prog_type.to_string()),
-        (
-            "expected_attach_type",
-            prog.expected_attach_type.to_string(),
-        ),
-    ]
+fn prog_def(prog: &Prog) -> Vec<String> {
+    let mut lines = vec![
+        format!("name: {},", c_str(&prog.name)),
+        format!("section: {},", c_str(&prog.section)),
+        format!("prog_type: {},", prog.prog_type),
+        format!("expected_attach_type: {},", prog.expected_attach_type),
+        format!("load_attr: {},", prog.load_attr),
+    ];
+    let lookup = |(name, at): &(String, u32)| format!("({}, {at})", c_str(name));
+    let lookups: Vec<_> = prog.lookups.iter().map(lookup).collect();
+    let one = format!("lookups: &[{}],", lookups.join(", "));
+    if 12 + one.len() <= WIDTH {
+        lines.push(one);
+    } else {
+        lines.push("lookups: &[".to_owned());
+        lines.extend(lookups.iter().map(|lookup| format!("    {lookup},")));
+        lines.push("],".to_owned());
+    }
+    lines
 }
 
 /// As in "`iterator.rodata`, array, 1 entry of 98 bytes.".

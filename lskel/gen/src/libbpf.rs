@@ -77,12 +77,17 @@ pub fn run(request: &Request) -> Result<Skeleton> {
 
     let (mut data, insns) = gen_loader(&object)?;
     let maps = maps(&object);
-    let progs = progs(&object);
+    let mut progs = progs(&object);
     let mut insns = loader::read(&insns, request.byte_order);
     loader::fit_stack(&mut insns, progs.len())?;
     let required = |name: &str| externs.iter().any(|e| e.name == name && !e.weak);
     loader::require_ksyms(&mut insns, &data, required);
     loader::drop_module_names(&mut insns, &mut data);
+    let weak = |name: &str| externs.iter().any(|e| e.name == name && e.weak);
+    let loads = loader::prog_loads(&insns, &data, |name| !weak(name));
+    for (prog, load) in progs.iter_mut().zip(loads) {
+        (prog.load_attr, prog.lookups) = (load.attr, load.lookups);
+    }
     let globals = Globals::read(&btf(&object)?, &maps, &loader::trace(&insns))?;
     if request.byte_order != ByteOrder::NATIVE {
         globals.swap_kconfig(&mut data);
@@ -421,6 +426,9 @@ fn progs(object: &OpenObject) -> Vec<Prog> {
             prog_type: unsafe { libbpf_sys::bpf_program__type(raw) },
             // SAFETY: as above.
             expected_attach_type: unsafe { libbpf_sys::bpf_program__expected_attach_type(raw) },
+            // Known once the loader prog is there.
+            load_attr: 0,
+            lookups: Vec::new(),
         }
     };
     object.progs().filter(|p| p.autoload()).map(prog).collect()

@@ -215,7 +215,7 @@ impl Data<'_> {
 
         let map = |number: usize| skeleton.maps.get(number).map_or("?", |map| &map.name);
         Some(match *event {
-            Event::Pointer { .. } | Event::Copy { .. } => return None,
+            Event::Pointer { .. } | Event::Copy { .. } | Event::Store { .. } => return None,
             Event::Init { map: number, value, size } => format!(
                 "take the initial value of map {} from the context, if it has one: {size} bytes to data+{value:#x}",
                 map(number)

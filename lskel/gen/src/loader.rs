@@ -234,6 +234,11 @@ pub enum Event {
         /// From where.
         from: u32,
     },
+    /// What the loader prog has found out is written at `at`, an offset in the data.
+    Store {
+        /// Where.
+        at: u32,
+    },
     /// The value of a data map may be replaced by what the context points to.
     Init {
         /// The map's number.
@@ -321,13 +326,17 @@ pub fn trace(insns: &[Insn]) -> Vec<(usize, Event)> {
                     events.push((i, Event::Pointer { at, to }));
                 }
             }
-            STX_W if matches!((regs[dst], regs[src]), (Value::Blob(_), Value::Copied(_))) => {
-                if let (Value::Blob(at), Value::Copied(from)) = (regs[dst], regs[src]) {
+            STX_W if insn.dst == R6 => events.push((i, Event::Give { ctx: insn.off })),
+            STX_W => {
+                if let Value::Blob(at) = regs[dst] {
                     let at = at.wrapping_add_signed(insn.off.into());
-                    events.push((i, Event::Copy { at, from }));
+                    let event = match regs[src] {
+                        Value::Copied(from) => Event::Copy { at, from },
+                        _ => Event::Store { at },
+                    };
+                    events.push((i, event));
                 }
             }
-            STX_W if insn.dst == R6 => events.push((i, Event::Give { ctx: insn.off })),
             CALL => {
                 let event = match (insn.imm, &regs[1..5]) {
                     (SYS_BPF, &[Value::Const(cmd), Value::Blob(attr), Value::Const(size), _]) => {
@@ -364,6 +373,39 @@ pub fn trace(insns: &[Insn]) -> Vec<(usize, Event)> {
         i += width;
     }
     events
+}
+
+/// The load of one prog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProgLoad {
+    /// Where its `bpf_attr` is in the data.
+    pub attr: u32,
+    /// What is looked up in the kernel before, and where in the data the result goes.
+    pub lookups: Vec<(String, u32)>,
+}
+
+/// The loads of progs, in order. Of the lookups those that `required` says cannot fail without the load failing.
+pub fn prog_loads(insns: &[Insn], data: &[u8], required: impl Fn(&str) -> bool) -> Vec<ProgLoad> {
+    const PROG_LOAD: i32 = 5;
+    let mut loads = Vec::new();
+    let mut lookups = Vec::new();
+    let mut name = None;
+    for (_, event) in trace(insns) {
+        match event {
+            Event::FindBtf { name: at, .. } | Event::FindKsym { name: at } => {
+                name = text(data, at as i32).filter(|name| required(name));
+            }
+            Event::Store { at } => lookups.extend(name.take().map(|name| (name, at))),
+            Event::Bpf { cmd, attr, .. } => {
+                let lookups = std::mem::take(&mut lookups);
+                if cmd == PROG_LOAD {
+                    loads.push(ProgLoad { attr, lookups });
+                }
+            }
+            _ => {}
+        }
+    }
+    loads
 }
 
 /// Takes the module's name out of attach targets, as in `SEC("fentry/nf_nat:nf_nat_setup_info")`.

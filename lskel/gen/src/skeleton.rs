@@ -50,6 +50,10 @@ pub struct Prog {
     pub prog_type: u32,
     /// A `BPF_*` attach type.
     pub expected_attach_type: u32,
+    /// Where the `bpf_attr` of its load is in the data.
+    pub load_attr: u32,
+    /// What it needs of the kernel's BTF and symbols, and where in the data the loader prog puts what it finds.
+    pub lookups: Vec<(String, u32)>,
 }
 
 /// A prog in a prog array.

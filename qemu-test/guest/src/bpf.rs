@@ -2,13 +2,14 @@
 //! What bpf(2) says there is, maps and progs of the test's own, and the rows of the two files.
 
 use std::collections::BTreeSet;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
 use anyhow::{bail, ensure, Context, Result};
 use libbpf_rs::libbpf_sys as sys;
+use libbpf_rs::query::{LinkInfoIter, MapInfo, MapInfoIter, ProgInfoIter};
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 
 /// The ids of all progs, maps, links and BTFs.
@@ -120,6 +121,77 @@ pub fn test_run(prog_id: u32) -> Result<u32> {
         return Err(std::io::Error::from_raw_os_error(-error).into());
     }
     Ok(opts.retval)
+}
+
+/// The id of the prog of a name.
+pub fn prog_id(name: &str) -> Result<u32> {
+    ProgInfoIter::default()
+        .find(|info| info.name.to_string_lossy() == name)
+        .map(|info| info.id)
+        .with_context(|| format!("expected a prog {name}, seen none"))
+}
+
+/// The id of the link of a prog, by the prog's name.
+pub fn link_id(prog: &str) -> Result<u32> {
+    let id = prog_id(prog)?;
+    LinkInfoIter::default()
+        .find(|link| link.prog_id == id)
+        .map(|link| link.id)
+        .with_context(|| format!("expected a link of {prog}, seen none"))
+}
+
+/// The map of a name.
+pub fn map(name: &str) -> Result<MapHandle> {
+    Ok(MapHandle::from_map_id(map_info(name)?.id)?)
+}
+
+fn map_info(name: &str) -> Result<MapInfo> {
+    MapInfoIter::default()
+        .find(|info| info.name.to_string_lossy() == name)
+        .with_context(|| format!("expected a map {name}, seen none"))
+}
+
+/// The bytes of a global variable: `map` is the name of its section's map, as in `features.bss`.
+pub fn global(map: &str, variable: &str) -> Result<Vec<u8>> {
+    let info = map_info(map)?;
+    let name = CString::new(variable)?;
+    // SAFETY: the BTF is freed at the end, and what is read of it is checked to be there.
+    let (offset, size) = unsafe {
+        let btf = sys::btf__load_from_kernel_by_id(info.btf_id);
+        ensure!(!btf.is_null(), "map {map} has no BTF");
+        let section = sys::btf__type_by_id(btf, info.btf_value_type_id);
+        let mut found = None;
+        if !section.is_null() {
+            let count = (*section).info & 0xffff;
+            let variables = section.add(1).cast::<sys::btf_var_secinfo>();
+            for at in 0..count as usize {
+                let var = *variables.add(at);
+                let of = sys::btf__type_by_id(btf, var.type_);
+                let known = CStr::from_ptr(sys::btf__name_by_offset(btf, (*of).name_off));
+                if known == name.as_c_str() {
+                    found = Some((var.offset as usize, var.size as usize));
+                }
+            }
+        }
+        sys::btf__free(btf);
+        found.with_context(|| format!("expected a variable {variable} in {map}, seen none"))?
+    };
+    let value = MapHandle::from_map_id(info.id)?
+        .lookup(&0_u32.to_ne_bytes(), MapFlags::ANY)?
+        .with_context(|| format!("expected a value in {map}, seen none"))?;
+    value
+        .get(offset..offset + size)
+        .map(<[u8]>::to_vec)
+        .with_context(|| format!("{variable} is not within the value of {map}"))
+}
+
+/// What can be read from an iterator's link, once.
+pub fn read_iter(link_id: u32) -> Result<String> {
+    // SAFETY: calls without pointers.
+    let link = owned(unsafe { sys::bpf_link_get_fd_by_id(link_id) })?;
+    // SAFETY: as above.
+    let iter = owned(unsafe { sys::bpf_iter_create(link.as_raw_fd()) })?;
+    Ok(std::io::read_to_string(fs::File::from(iter))?)
 }
 
 /// The type id that [`btf_of_function`] gives its function: after an int and a prototype.

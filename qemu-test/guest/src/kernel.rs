@@ -2,6 +2,7 @@
 //! What a scenario does with the kernel: modules, mounts, fds, messages.
 
 use std::collections::BTreeMap;
+use std::ffi::CStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
@@ -44,8 +45,13 @@ pub fn unload() -> Result<()> {
 
 /// Loads a module file in the calling task: the inner result is the kernel's answer.
 pub fn insmod(path: &str) -> Result<Result<(), Errno>> {
+    insmod_with(path, c"")
+}
+
+/// The same with parameters.
+pub fn insmod_with(path: &str, params: &CStr) -> Result<Result<(), Errno>> {
     let file = File::open(path).with_context(|| format!("opening {path}"))?;
-    Ok(finit_module(&file, c"", 0))
+    Ok(finit_module(&file, params, 0))
 }
 
 /// Loads a module file in a child: the C provider leaves fds in the task that loads it.

@@ -2,6 +2,7 @@
 //! The scenarios: one function each, under the names of the table.
 
 mod features;
+mod gallery;
 mod load;
 mod mount;
 mod runner;
@@ -11,6 +12,7 @@ use anyhow::Result;
 use scenarios::{each_scenario, Scenario, SCENARIOS};
 
 use features::*;
+use gallery::*;
 use load::*;
 use mount::*;
 use runner::*;

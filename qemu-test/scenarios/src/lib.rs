@@ -13,6 +13,9 @@ pub const MODULE_DIR: &str = "/modules";
 /// The kernel's own C provider in the initramfs.
 pub const C_MODULE: &str = "/modules/c/bpf_preload.ko";
 
+/// The module of qemu-test/gallery.
+pub const GALLERY: &str = "lskel_gallery";
+
 /// Folder of the initramfs with what lskel_blob.ko is to load, a file for each object.
 pub const CORPUS_DIR: &str = "/corpus";
 /// A module that is loaded before the corpus, where there is one.
@@ -111,6 +114,13 @@ macro_rules! each_scenario {
                 [TestModule("lskel_features")];
             a_skeletons_optional_prog_is_not_loaded_and_unload_leaves_nothing, Passes,
                 [TestModule("lskel_features")];
+            // The gallery: qemu-test/gallery/README.md has a table of its entries.
+            gallery_bloom_filter_knows_what_was_put_in, Passes, [TestModule("lskel_gallery")];
+            gallery_kprobe_multi_counts_calls_by_cookie, Passes, [TestModule("lskel_gallery")];
+            gallery_a_refused_prog_is_explained_in_dmesg, Passes, [TestModule("lskel_gallery")];
+            gallery_leaves_nothing_after_rmmod, Passes, [TestModule("lskel_gallery")];
+            gallery_leaves_nothing_when_its_last_entry_is_refused, Passes,
+                [TestModule("lskel_gallery")];
             // The runner itself: these have to fail, or it would pass what it should not.
             runner_fails_a_guest_that_panics, FailsWith("Kernel panic"), [];
             runner_fails_a_guest_whose_init_dies, FailsWith("Attempted to kill init"), [];

@@ -71,6 +71,8 @@ pub mod lskel {
         pub section: &'static CStr,
         pub prog_type: u32,
         pub expected_attach_type: u32,
+        pub load_attr: u32,
+        pub lookups: &'static [(&'static CStr, u32)],
     }
 
     pub(crate) struct ProgArraySlot {
@@ -133,4 +135,7 @@ fn main() {
     assert_eq!(slots, [(3, 0, 0), (3, 2, 1)]);
     assert_eq!(slots::Slots::MAPS.jumps.map_type, 3);
     assert_eq!(slots::Slots::PROGS.second.section, c"raw_tp");
+    // A `bpf_attr` of a load has the prog's name from byte 48 on.
+    let load = slots::Slots::PROGS.second.load_attr as usize;
+    assert_eq!(&slots::Slots::DATA[load + 48..load + 55], b"second\0");
 }

@@ -71,6 +71,13 @@ unsafe impl Object for Externs {
             section: c"fentry/do_nanosleep",
             prog_type: 26,
             expected_attach_type: 24,
+            load_attr: 3376,
+            lookups: &[
+                (c"do_nanosleep", 3484),
+                (c"bpf_rcu_read_lock", 2844),
+                (c"runqueues", 2868),
+                (c"no_build_host_has_this", 2916),
+            ],
         },
     };
 

@@ -88,6 +88,8 @@ unsafe impl Object for GlobalsObject {
             section: c"tp_btf/sched_switch",
             prog_type: 26,
             expected_attach_type: 23,
+            load_attr: 4280,
+            lookups: &[(c"btf_trace_sched_switch", 4388)],
         },
     };
 

@@ -45,6 +45,8 @@ unsafe impl Object for Nothing {
             section: c"socket",
             prog_type: 1,
             expected_attach_type: 0,
+            load_attr: 1632,
+            lookups: &[],
         },
     };
 

@@ -104,12 +104,16 @@ unsafe impl Object for Slots {
             section: c"raw_tp",
             prog_type: 17,
             expected_attach_type: 0,
+            load_attr: 3552,
+            lookups: &[],
         },
         second: ProgDef {
             name: c"second",
             section: c"raw_tp",
             prog_type: 17,
             expected_attach_type: 0,
+            load_attr: 3960,
+            lookups: &[],
         },
     };
 

@@ -6,8 +6,8 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{ensure, Context, Result};
-use libbpf_rs::query::{MapInfoIter, ProgInfoIter};
-use libbpf_rs::{MapCore, MapFlags, MapHandle};
+use libbpf_rs::query::ProgInfoIter;
+use libbpf_rs::{MapCore, MapFlags};
 use rustix::io::Errno;
 use rustix::mount::{mount, MountFlags};
 use rustix::process::setpriority_process;
@@ -22,7 +22,7 @@ const MODULE: &str = "lskel_features";
 pub fn a_skeletons_globals_set_before_and_after_load_are_what_progs_see() -> Result<()> {
     // The number is there once where the module has written it, then also where a prog has copied it to.
     let copies_in_bss = || -> Result<usize> {
-        let bss = map("features.bss")?
+        let bss = bpf::map("features.bss")?
             .lookup(&0_u32.to_ne_bytes(), MapFlags::ANY)?
             .context("expected a value in features.bss, seen none")?;
         let number = 1234_u32.to_ne_bytes();
@@ -53,7 +53,7 @@ pub fn a_skeletons_globals_set_before_and_after_load_are_what_progs_see() -> Res
 
 pub fn a_skeletons_max_entries_set_before_load_hold() -> Result<()> {
     load()?;
-    let map = map("sized")?;
+    let map = bpf::map("sized")?;
     let seen = map.max_entries();
     ensure!(seen == 77, "max_entries: expected 77, seen {seen}");
     let put = |key: u32| map.update(&key.to_ne_bytes(), &[0; 4], MapFlags::ANY);
@@ -214,19 +214,8 @@ fn expect(seen: &BTreeMap<String, u32>, expected: &[(&str, u32)]) -> Result<()> 
     Ok(())
 }
 
-/// The map of a name.
-fn map(name: &str) -> Result<MapHandle> {
-    let info = MapInfoIter::default()
-        .find(|info| info.name.to_string_lossy() == name)
-        .with_context(|| format!("expected a map {name}, seen none"))?;
-    Ok(MapHandle::from_map_id(info.id)?)
-}
-
 /// Does a test run of the prog of a name: for a tracing prog the kernel calls functions of its own that such
 /// progs attach to, and gives what it makes of their return values.
 fn test_run(name: &str) -> Result<u32> {
-    let info = ProgInfoIter::default()
-        .find(|info| info.name.to_string_lossy() == name)
-        .with_context(|| format!("expected a prog {name}, seen none"))?;
-    bpf::test_run(info.id).with_context(|| format!("test run of {name}"))
+    bpf::test_run(bpf::prog_id(name)?).with_context(|| format!("test run of {name}"))
 }

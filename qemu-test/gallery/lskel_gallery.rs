@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The gallery: one small BPF object for each thing that BPF can do, loaded and attached from a module.
+//!
+//! Each entry is two pages to copy from: `entries/NAME.bpf.c`, and `entries/NAME.rs`, which loads and attaches
+//! it. `NAME=1` on insmod's command line chooses an entry, and without any all are loaded.
+
+#![deny(unsafe_code)]
+
+mod bpf;
+mod lskel;
+
+use core::borrow::Borrow;
+use kernel::prelude::*;
+use lskel::{
+    LoadError,
+    Step, //
+};
+
+/// What keeps an entry at work: links, and globals that it shares with its progs.
+type Held = KBox<dyn Send + Sync>;
+
+/// For the end of an entry's `load`: what is to be kept until the module goes.
+fn hold<T: Send + Sync + 'static>(what: T) -> Result<Held, LoadError> {
+    match KBox::new(what, GFP_KERNEL) {
+        Ok(held) => Ok(held),
+        Err(e) => Err(LoadError::at(Step::Alloc)(e.into())),
+    }
+}
+
+/// The entries: each is a file in `entries/` with a function `load`, and a parameter of the module. Those in
+/// `on_request` are not loaded when none is chosen.
+macro_rules! gallery {
+    (
+        all { $( $name:ident: $what:tt, )* }
+        on_request { $( $other:ident: $other_what:tt, )* }
+    ) => {
+        mod entries {
+            $( pub(super) mod $name; )*
+            $( pub(super) mod $other; )*
+        }
+
+        module! {
+            type: LskelGallery,
+            name: "lskel_gallery",
+            authors: ["The bpf_preload_rs developers"],
+            description: "A light skeleton for each thing that BPF can do",
+            license: "GPL",
+            imports_ns: ["BPF_INTERNAL"],
+            params: {
+                $( $name: u8 { default: 0, description: $what, }, )*
+                $( $other: u8 { default: 0, description: $other_what, }, )*
+            },
+        }
+
+        /// Loads the entries that were chosen.
+        fn load() -> Result<KVec<Held>> {
+            let mut held = KVec::new();
+            let chosen = false
+                $( || on(module_parameters::$name.value()) )*
+                $( || on(module_parameters::$other.value()) )*;
+
+            $(
+                if !chosen || on(module_parameters::$name.value()) {
+                    held.push(load_one(stringify!($name), entries::$name::load)?, GFP_KERNEL)?;
+                }
+            )*
+            $(
+                if on(module_parameters::$other.value()) {
+                    held.push(load_one(stringify!($other), entries::$other::load)?, GFP_KERNEL)?;
+                }
+            )*
+            Ok(held)
+        }
+    };
+}
+
+gallery! {
+    all {
+        bloom_filter: "Bloom filter map",
+        kprobe_multi: "one prog on several functions, with a cookie for each",
+    }
+    on_request {
+        broken: "refused by the verifier, whose log goes to dmesg",
+    }
+}
+
+/// A parameter's value: newer kernels hand it out, older ones lend it.
+fn on(param: impl Borrow<u8>) -> bool {
+    *param.borrow() != 0
+}
+
+fn load_one(name: &str, load: fn() -> Result<Held, LoadError>) -> Result<Held> {
+    Ok(load().inspect_err(|e| pr_err!("{name}: {e}\n"))?)
+}
+
+struct LskelGallery {
+    _held: KVec<Held>,
+}
+
+impl kernel::Module for LskelGallery {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Self { _held: load()? })
+    }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The gallery as a whole: it goes without a trace, and says why a load was refused.
+
+use anyhow::{ensure, Result};
+use rustix::io::Errno;
+use scenarios::GALLERY;
+
+use super::{load, try_load};
+use crate::bpf::{self, Ids};
+use crate::kernel::{dmesg, eventually, expect_fds, fds, loaded_modules, rmmod};
+
+pub fn gallery_a_refused_prog_is_explained_in_dmesg() -> Result<()> {
+    let seen = try_load(&["broken"])?;
+    ensure!(
+        seen == Err(Errno::ACCESS),
+        "insmod: expected EACCES, seen {seen:?}"
+    );
+    let lines: Vec<_> = dmesg()?
+        .into_iter()
+        .filter_map(|line| line.strip_prefix("lskel_gallery: ").map(str::to_owned))
+        .filter(|line| line.starts_with("broken: "))
+        .collect();
+    // The verifier's words, under the prog's name, and nothing of the prog before it.
+    let (last, log) = lines.split_last().expect("at least one line");
+    ensure!(
+        log.iter()
+            .all(|line| line.starts_with("broken: reads_too_far: "))
+            && log
+                .iter()
+                .any(|line| line.contains("invalid access to map value"))
+            && log.len() <= 257,
+        "expected the verifier's log of reads_too_far, seen {lines:?}"
+    );
+    ensure!(
+        last == "broken: failed to load prog reads_too_far: EACCES (-13)",
+        "expected a last line that names prog and errno, seen {last:?}"
+    );
+    Ok(())
+}
+
+pub fn gallery_leaves_nothing_after_rmmod() -> Result<()> {
+    // The vmlinux BTF gets its id with the first prog.
+    let bystander = bpf::prog("bystander", None)?;
+    let fds_before = fds()?;
+    let before = Ids::now();
+    try_load(&[])??;
+    expect_fds(&fds_before, "insmod")?;
+    rmmod(GALLERY)?;
+    expect_fds(&fds_before, "rmmod")?;
+    expect_nothing_since(&before)?;
+    drop(bystander);
+    Ok(())
+}
+
+pub fn gallery_leaves_nothing_when_its_last_entry_is_refused() -> Result<()> {
+    let bystander = bpf::prog("bystander", None)?;
+    let fds_before = fds()?;
+    let before = Ids::now();
+    let seen = try_load(&["bloom_filter", "kprobe_multi", "broken"])?;
+    ensure!(
+        seen == Err(Errno::ACCESS),
+        "insmod: expected EACCES, seen {seen:?}"
+    );
+    ensure!(
+        !loaded_modules()?.iter().any(|name| name == GALLERY),
+        "expected no {GALLERY}, seen it loaded"
+    );
+    expect_fds(&fds_before, "a refused insmod")?;
+    expect_nothing_since(&before)?;
+    // And it can be loaded after that.
+    load("bloom_filter")?;
+    drop(bystander);
+    Ok(())
+}
+
+fn expect_nothing_since(before: &Ids) -> Result<()> {
+    eventually(|| {
+        let left = Ids::now().since(before);
+        ensure!(
+            left == Ids::default(),
+            "left: expected nothing, seen {left:?}"
+        );
+        Ok(())
+    })
+}
