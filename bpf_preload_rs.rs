@@ -52,6 +52,12 @@ module! {
     license: "GPL",
     alias: ["bpf_preload"],
     imports_ns: ["BPF_INTERNAL"],
+    params: {
+        log_level: u32 {
+            default: 0,
+            description: "Level of the kernel's log of the load, which goes to dmesg if the load fails. 0: the load is run again with 1",
+        },
+    },
 }
 
 struct BpfPreloadRs {
@@ -87,6 +93,7 @@ struct Links {
 impl Links {
     fn load() -> Result<Self, LoadError> {
         let links = Skeleton::<Open<Iterators>>::open()
+            .log_level(module_parameters::log_level.value())
             .load()?
             .attach()?
             .into_links();

@@ -32,6 +32,7 @@ use crate::bpf::{
     link::Link,
     syscall, //
 };
+use core::borrow::Borrow;
 use kernel::{
     bindings,
     prelude::*, //
@@ -189,8 +190,10 @@ impl<O: Object> Skeleton<Open<O>> {
     /// Has the kernel keep a log of the load, in the words of `BPF_PROG_LOAD`: 1 for what the verifier does, 2
     /// for more of it. If the load fails, the end of the log goes to dmesg. With 0, where this starts, a load
     /// that fails is run again with 1.
-    pub(crate) fn log_level(mut self, level: u32) -> Self {
-        self.0.log_level = level;
+    ///
+    /// The value of a module parameter will do: newer kernels hand it out, older ones lend it.
+    pub(crate) fn log_level(mut self, level: impl Borrow<u32>) -> Self {
+        self.0.log_level = *level.borrow();
         self
     }
 

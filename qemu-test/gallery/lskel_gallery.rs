@@ -48,6 +48,10 @@ macro_rules! gallery {
             license: "GPL",
             imports_ns: ["BPF_INTERNAL"],
             params: {
+                log_level: u32 {
+                    default: 0,
+                    description: "level of the kernel's log of the load of `broken`",
+                },
                 $( $name: u8 { default: 0, description: $what, }, )*
                 $( $other: u8 { default: 0, description: $other_what, }, )*
             },
@@ -82,6 +86,8 @@ gallery! {
     }
     on_request {
         broken: "refused by the verifier, whose log goes to dmesg",
+        missing_kfunc: "calls a function that no kernel has",
+        missing_target: "attaches to a function that no kernel has",
     }
 }
 

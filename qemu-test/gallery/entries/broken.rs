@@ -20,12 +20,15 @@ use crate::{
         Open,
         Skeleton, //
     },
+    module_parameters,
     Held, //
 };
 use object::Broken;
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<Broken>>::open().load()?.attach()?;
+    let skeleton = Skeleton::<Open<Broken>>::open()
+        .log_level(module_parameters::log_level.value())
+        .load()?;
 
-    hold(skeleton.into_links())
+    hold(skeleton.attach()?.into_links())
 }

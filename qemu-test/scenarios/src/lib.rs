@@ -93,6 +93,7 @@ macro_rules! each_scenario {
             a_second_load_is_refused_with_eexist, Passes, [];
             a_corrupt_module_is_refused_and_leaves_nothing, Passes, [];
             load_says_why_and_leaves_nothing_with_the_jit_off, Passes, [];
+            load_says_why_and_leaves_nothing_without_the_capabilities, Passes, [];
             load_says_why_and_leaves_nothing_at_every_limit_of_open_files, Passes, [];
             load_is_refused_when_ops_are_taken, Passes, [CModule];
             // Unloading.
@@ -118,6 +119,8 @@ macro_rules! each_scenario {
             gallery_bloom_filter_knows_what_was_put_in, Passes, [TestModule("lskel_gallery")];
             gallery_kprobe_multi_counts_calls_by_cookie, Passes, [TestModule("lskel_gallery")];
             gallery_a_refused_prog_is_explained_in_dmesg, Passes, [TestModule("lskel_gallery")];
+            gallery_log_level_sets_what_is_logged, Passes, [TestModule("lskel_gallery")];
+            gallery_names_what_the_kernel_lacks, Passes, [TestModule("lskel_gallery")];
             gallery_leaves_nothing_after_rmmod, Passes, [TestModule("lskel_gallery")];
             gallery_leaves_nothing_when_its_last_entry_is_refused, Passes,
                 [TestModule("lskel_gallery")];

@@ -7,6 +7,7 @@ use anyhow::{ensure, Context, Result};
 use rustix::io::Errno;
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 use rustix::system::finit_module;
+use rustix::thread::{capabilities, set_capabilities, CapabilitySet, CapabilitySets};
 use scenarios::C_MODULE;
 
 use crate::bpf::{self, expect_both_files, Ids};
@@ -188,11 +189,36 @@ pub fn load_is_refused_when_ops_are_taken() -> Result<()> {
 pub fn load_says_why_and_leaves_nothing_with_the_jit_off() -> Result<()> {
     let jit = "/proc/sys/net/core/bpf_jit_enable";
     fs::write(jit, "0").context(jit)?;
-    expect_refused(Errno::OPNOTSUPP, "EOPNOTSUPP")?;
+    expect_refused(
+        Errno::OPNOTSUPP,
+        "EOPNOTSUPP (-95): is the JIT off? sysctl net.core.bpf_jit_enable=1",
+    )?;
     fs::write(jit, "1").context(jit)?;
     load()?;
     mount_bpffs(MNT)?;
     expect_both_files(MNT)
+}
+
+pub fn load_says_why_and_leaves_nothing_without_the_capabilities() -> Result<()> {
+    let before = fds()?;
+    let said = dmesg()?.len();
+    let all = capabilities(None)?;
+    // What it takes to load a module, and none of what bpf(2) asks for.
+    let some = CapabilitySets {
+        effective: CapabilitySet::SYS_MODULE,
+        ..all
+    };
+    set_capabilities(None, some)?;
+    let seen = insmod(&module_file());
+    set_capabilities(None, all)?;
+    expect_clean_refusal(
+        seen?,
+        Errno::PERM,
+        "EPERM (-1): it takes CAP_SYS_ADMIN",
+        said,
+    )?;
+    expect_fds(&before, "a refused load")?;
+    load()
 }
 
 pub fn load_says_why_and_leaves_nothing_at_every_limit_of_open_files() -> Result<()> {
@@ -218,8 +244,13 @@ pub fn load_says_why_and_leaves_nothing_at_every_limit_of_open_files() -> Result
         if seen.is_ok() {
             break;
         }
-        expect_clean_refusal(seen, Errno::MFILE, "EMFILE", said)
-            .with_context(|| format!("with {} free fds", limit - first_free))?;
+        expect_clean_refusal(
+            seen,
+            Errno::MFILE,
+            "EMFILE (-24): raise the limit of open files",
+            said,
+        )
+        .with_context(|| format!("with {} free fds", limit - first_free))?;
         expect_fds(&before, "a refused load")?;
     }
     mount_bpffs(MNT)?;

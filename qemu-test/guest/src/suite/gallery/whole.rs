@@ -3,11 +3,11 @@
 
 use anyhow::{ensure, Result};
 use rustix::io::Errno;
-use scenarios::GALLERY;
+use scenarios::{GALLERY, MODULE_DIR};
 
 use super::{load, try_load};
 use crate::bpf::{self, Ids};
-use crate::kernel::{dmesg, eventually, expect_fds, fds, loaded_modules, rmmod};
+use crate::kernel::{dmesg, eventually, expect_fds, fds, insmod_with, loaded_modules, rmmod};
 
 pub fn gallery_a_refused_prog_is_explained_in_dmesg() -> Result<()> {
     let seen = try_load(&["broken"])?;
@@ -15,11 +15,7 @@ pub fn gallery_a_refused_prog_is_explained_in_dmesg() -> Result<()> {
         seen == Err(Errno::ACCESS),
         "insmod: expected EACCES, seen {seen:?}"
     );
-    let lines: Vec<_> = dmesg()?
-        .into_iter()
-        .filter_map(|line| line.strip_prefix("lskel_gallery: ").map(str::to_owned))
-        .filter(|line| line.starts_with("broken: "))
-        .collect();
+    let lines = said("broken")?;
     // The verifier's words, under the prog's name, and nothing of the prog before it.
     let (last, log) = lines.split_last().expect("at least one line");
     ensure!(
@@ -36,6 +32,61 @@ pub fn gallery_a_refused_prog_is_explained_in_dmesg() -> Result<()> {
         "expected a last line that names prog and errno, seen {last:?}"
     );
     Ok(())
+}
+
+pub fn gallery_log_level_sets_what_is_logged() -> Result<()> {
+    // BPF_LOG_STATS
+    let seen = insmod_with(
+        &format!("{MODULE_DIR}/{GALLERY}.ko"),
+        c"broken=1 log_level=4",
+    )?;
+    ensure!(
+        seen == Err(Errno::ACCESS),
+        "insmod: expected EACCES, seen {seen:?}"
+    );
+    let lines = said("broken")?;
+    ensure!(
+        lines.iter().any(|line| line.contains("verification time"))
+            && !lines.iter().any(|line| line.contains("R0=")),
+        "expected statistics and no instructions, seen {lines:?}"
+    );
+    Ok(())
+}
+
+pub fn gallery_names_what_the_kernel_lacks() -> Result<()> {
+    for (entry, expected) in [
+        (
+            "missing_kfunc",
+            "failed to find bpf_no_such_kfunc for prog calls_missing: ENOENT (-2): \
+             this kernel is too old for it, or configured without it",
+        ),
+        (
+            "missing_target",
+            "failed to find no_such_function for prog has_no_target: ENOENT (-2): \
+             this kernel is too old for it, or configured without it",
+        ),
+    ] {
+        let seen = try_load(&[entry])?;
+        ensure!(
+            seen == Err(Errno::NOENT),
+            "insmod: expected ENOENT, seen {seen:?}"
+        );
+        let lines = said(entry)?;
+        ensure!(
+            lines == [format!("{entry}: {expected}")],
+            "expected one line, {expected:?}, seen {lines:?}"
+        );
+    }
+    Ok(())
+}
+
+/// What an entry has said in dmesg.
+fn said(entry: &str) -> Result<Vec<String>> {
+    Ok(dmesg()?
+        .into_iter()
+        .filter_map(|line| line.strip_prefix("lskel_gallery: ").map(str::to_owned))
+        .filter(|line| line.starts_with(&format!("{entry}: ")))
+        .collect())
 }
 
 pub fn gallery_leaves_nothing_after_rmmod() -> Result<()> {

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A load that fails.
+
+#[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
+#[cfg_attr(
+    target_endian = "little",
+    path = "../generated/missing_target.lskel-little-endian.rs"
+)]
+#[cfg_attr(
+    target_endian = "big",
+    path = "../generated/missing_target.lskel-big-endian.rs"
+)]
+mod object;
+
+use crate::{
+    hold,
+    lskel::{
+        LoadError,
+        Open,
+        Skeleton, //
+    },
+    Held, //
+};
+use object::MissingTarget;
+
+pub(crate) fn load() -> Result<Held, LoadError> {
+    let skeleton = Skeleton::<Open<MissingTarget>>::open().load()?.attach()?;
+
+    hold(skeleton.into_links())
+}
