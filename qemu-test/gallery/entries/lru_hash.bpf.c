@@ -22,9 +22,12 @@ __u32 refused;
 SEC("fentry/bpf_fentry_test1")
 int BPF_PROG(put_in_lru, int a)
 {
-	__u32 first = 1, key;
+	__u32 first = 1, i;
 
-	for (key = 1; key <= 20; key++) {
+	for (i = 1; i <= 20; i++) {
+		/* A copy: of a counter whose address is taken the verifier loses track. */
+		__u32 key = i;
+
 		if (bpf_map_update_elem(&recent, &key, &key, BPF_ANY))
 			refused++;
 		else

@@ -29,9 +29,12 @@ __u32 no_room;
 SEC("fentry/bpf_fentry_test1")
 int BPF_PROG(use_queue_stack, int a)
 {
-	__u32 n;
+	__u32 i;
 
-	for (n = 1; n <= 4; n++) {
+	for (i = 1; i <= 4; i++) {
+		/* A copy: of a counter whose address is taken the verifier loses track. */
+		__u32 n = i;
+
 		if (bpf_map_push_elem(&a_queue, &n, BPF_ANY))
 			no_room++;
 		if (bpf_map_push_elem(&a_stack, &n, BPF_ANY))
