@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Map kinds.
 
+use std::os::fd::{AsFd, AsRawFd};
 use std::thread;
 use std::time::Duration;
 
@@ -9,7 +10,6 @@ use libbpf_rs::libbpf_sys as sys;
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType, RingBufferBuilder, UserRingBuffer};
 use rustix::process::{getpid, pidfd_open, PidfdFlags};
 use rustix::thread::{sched_setaffinity, CpuSet};
-use std::os::fd::{AsFd, AsRawFd};
 
 use super::{bss, expect_bss, load, test_run};
 use crate::bpf;
@@ -49,7 +49,7 @@ pub fn gallery_lru_hash_drops_what_was_not_used() -> Result<()> {
 pub fn gallery_lpm_trie_finds_the_longest_prefix() -> Result<()> {
     load("lpm_trie")?;
     test_run("find_routes")?;
-    let of_three = |first, second, third| {
+    let expect = |first, second, third| {
         expect_bss(
             "lpm_trie",
             &[
@@ -59,7 +59,7 @@ pub fn gallery_lpm_trie_finds_the_longest_prefix() -> Result<()> {
             ],
         )
     };
-    of_three(200, 100, 0).context("with two networks")?;
+    expect(200, 100, 0).context("with two networks")?;
     // 10.1.2.0/24, and a default route.
     let routes = bpf::map("routes")?;
     for (len, addr, route) in [(24_u32, [10, 1, 2, 0], 300_u32), (0, [0; 4], 400)] {
@@ -67,7 +67,7 @@ pub fn gallery_lpm_trie_finds_the_longest_prefix() -> Result<()> {
         routes.update(&key, &route.to_ne_bytes(), MapFlags::ANY)?;
     }
     test_run("find_routes")?;
-    of_three(300, 100, 400).context("with two networks more")
+    expect(300, 100, 400).context("with two networks more")
 }
 
 pub fn gallery_bloom_filter_knows_what_was_put_in() -> Result<()> {
