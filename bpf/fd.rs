@@ -101,8 +101,8 @@ impl Drop for OwnedFd {
 
 /// An open file without an fd, for as long as this lives.
 ///
-/// The kernel empties a prog array and cancels the timers of a map when nobody has the map open any more, even if
-/// progs go on using it: a module that wants them holds the map open.
+/// The kernel empties a prog array and cancels the timers of a map when nobody has the map open any more, even
+/// if progs go on using it: a module that wants them holds the map open.
 ///
 /// # Invariants
 ///

@@ -2,7 +2,8 @@
 /*
  * A queue gives back first what was put in first, a stack what was put in last.
  *
- * A test run puts 1, 2 and 3 in each (4 does not fit) and takes one out. User space can look at what would come next.
+ * A test run puts 1, 2 and 3 in each (4 does not fit) and takes one out. User space can look at what would come
+ * next.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
