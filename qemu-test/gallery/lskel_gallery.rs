@@ -81,7 +81,22 @@ macro_rules! gallery {
 
 gallery! {
     all {
+        hash: "hash map",
+        lru_hash: "hash map that drops what is least used",
+        lpm_trie: "trie of prefixes",
         bloom_filter: "Bloom filter map",
+        queue_stack: "queue and stack",
+        percpu: "per-CPU array, and a per-CPU variable of the kernel",
+        map_in_map: "array of maps",
+        task_storage: "a value for each task",
+        ring_buffer: "records from BPF to user space",
+        user_ring_buffer: "records from user space to BPF",
+        max_entries: "size of a map, set before load",
+        global_data: "globals, set before and after load",
+        global_functions: "functions that are checked by themselves",
+        tail_call: "from prog to prog through an array",
+        bpf_loop: "bpf_loop()",
+        timer: "timer",
         kprobe_multi: "one prog on several functions, with a cookie for each",
     }
     on_request {

@@ -116,7 +116,22 @@ macro_rules! each_scenario {
             a_skeletons_optional_prog_is_not_loaded_and_unload_leaves_nothing, Passes,
                 [TestModule("lskel_features")];
             // The gallery: qemu-test/gallery/README.md has a table of its entries.
+            gallery_hash_counts_by_the_name_of_the_task, Passes, [TestModule("lskel_gallery")];
+            gallery_lru_hash_drops_what_was_not_used, Passes, [TestModule("lskel_gallery")];
+            gallery_lpm_trie_finds_the_longest_prefix, Passes, [TestModule("lskel_gallery")];
             gallery_bloom_filter_knows_what_was_put_in, Passes, [TestModule("lskel_gallery")];
+            gallery_queue_stack_give_back_first_and_last, Passes, [TestModule("lskel_gallery")];
+            gallery_percpu_counts_each_cpu_by_itself, Passes, [TwoCpus, TestModule("lskel_gallery")];
+            gallery_map_in_map_takes_another_map_at_run_time, Passes, [TestModule("lskel_gallery")];
+            gallery_task_storage_belongs_to_one_task, Passes, [TestModule("lskel_gallery")];
+            gallery_ring_buffer_brings_records_to_user_space, Passes, [TestModule("lskel_gallery")];
+            gallery_user_ring_buffer_brings_records_to_bpf, Passes, [TestModule("lskel_gallery")];
+            gallery_max_entries_are_what_the_module_has_set, Passes, [TestModule("lskel_gallery")];
+            gallery_global_data_is_shared_with_the_module, Passes, [TestModule("lskel_gallery")];
+            gallery_global_functions_return_what_they_should, Passes, [TestModule("lskel_gallery")];
+            gallery_tail_call_goes_where_the_array_says, Passes, [TestModule("lskel_gallery")];
+            gallery_bpf_loop_ends_after_its_turns_or_early, Passes, [TestModule("lskel_gallery")];
+            gallery_timer_goes_off_by_itself, Passes, [TestModule("lskel_gallery")];
             gallery_kprobe_multi_counts_calls_by_cookie, Passes, [TestModule("lskel_gallery")];
             gallery_a_refused_prog_is_explained_in_dmesg, Passes, [TestModule("lskel_gallery")];
             gallery_log_level_sets_what_is_logged, Passes, [TestModule("lskel_gallery")];

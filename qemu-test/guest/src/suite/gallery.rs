@@ -2,11 +2,13 @@
 //! The gallery: each entry of lskel_gallery.ko, and what it does as it is seen from outside.
 
 mod attach;
-mod maps;
+mod flow;
+mod kinds;
 mod whole;
 
 pub use attach::*;
-pub use maps::*;
+pub use flow::*;
+pub use kinds::*;
 pub use whole::*;
 
 use std::ffi::CString;
