@@ -59,7 +59,10 @@ unsafe impl Object for Iterators {
             prog_type: 26,
             expected_attach_type: 28,
             load_attr: 4704,
-            lookups: &[(c"bpf_iter_bpf_map", 4812), (c"bpf_map_sum_elem_count", 4316)],
+            lookups: &[
+                (c"bpf_iter_bpf_map", 4812),
+                (c"bpf_map_sum_elem_count", 4316),
+            ],
         },
         dump_bpf_prog: ProgDef {
             name: c"dump_bpf_prog",
