@@ -52,6 +52,8 @@ pub(crate) enum Step {
     TakeFd(&'static CStr),
     /// `BPF_MAP_UPDATE_ELEM` of a prog in this prog array.
     FillProgArray(&'static CStr),
+    /// open(2) of what a prog is to be attached to.
+    Open(&'static CStr),
     /// `BPF_LINK_CREATE` for this prog.
     Attach(&'static CStr),
     /// The link of this prog could not be had from its fd, or is not what it was attached as.
@@ -75,6 +77,7 @@ impl fmt::Display for Step {
             Step::LoadProg(name) => ("load prog ", Some(name)),
             Step::TakeFd(name) => ("take the fd of ", Some(name)),
             Step::FillProgArray(name) => ("put a prog into ", Some(name)),
+            Step::Open(name) => ("open ", Some(name)),
             Step::Attach(name) => ("attach ", Some(name)),
             Step::TakeLink(name) => ("take the link of ", Some(name)),
         };

@@ -232,7 +232,13 @@ impl Prog<'_> {
     /// As [`Self::attach`]; `EBADF` if it is not a folder of cgroup2.
     pub(crate) fn attach_cgroup(&self, cgroup: &OwnedFd) -> Result<Link, LoadError> {
         match self.kind() {
-            Kind::Cgroup => self.link(LinkTarget::Fd(cgroup)),
+            Kind::Cgroup => self.link(LinkTarget::Fd(cgroup)).map_err(|error| {
+                if error.error() == EBADF {
+                    error.with_remedy("that is no folder of cgroup2: is it mounted there?")
+                } else {
+                    error
+                }
+            }),
             kind => Err(self.refuse(kind)),
         }
     }

@@ -78,9 +78,28 @@ macro_rules! gallery {
 gallery! {
     all {
         bloom_filter: "Bloom filter map",
+        tracing_cookies: "fentry, fexit, fmod_ret and tp_btf, each with a cookie",
+        raw_tp: "one prog twice at a tracepoint, with a cookie each time",
         kprobe_multi: "one prog on several functions, with a cookie for each",
+        kprobe_session: "one prog at the start and at the return of a function",
+        lsm_deny: "files and folders of a certain name cannot be deleted",
+        lsm_sleepable: "files with a certain attribute cannot be opened",
+        iter_link: "rows for all BPF links",
+        iter_task: "rows for all tasks, those of a process, one, and for open files",
+        iter_socket: "rows for all TCP and UDP sockets",
+        iter_map_elem: "rows for the elements of a map, and for what it keeps of sockets",
+        iter_cgroup: "rows for all cgroups, and for one",
+        xdp: "drops packets that an interface receives",
+        tcx: "changes packets that an interface receives, drops some that it sends",
+        netfilter: "drops packets as a firewall does",
+        cgroup_skb: "drops packets to a cgroup",
+        cgroup_connect: "changes where a connect() in a cgroup goes",
+        cgroup_deny: "a sysctl and a device that a cgroup may not have",
+        sk_lookup: "chooses the socket that gets a connection",
+        refused_attach: "what a module cannot attach, or not like that",
     }
     on_request {
+        kernel_thread: "loads and attaches in a kernel thread",
         broken: "refused by the verifier, whose log goes to dmesg",
     }
 }
