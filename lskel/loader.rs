@@ -123,6 +123,15 @@ impl LoadError {
         }
     }
 
+    /// The same with another remedy, if it is one of these errors.
+    pub(super) fn remedied_if(self, errors: &[Error], remedy: &'static str) -> Self {
+        if errors.contains(&self.error) {
+            self.with_remedy(remedy)
+        } else {
+            self
+        }
+    }
+
     /// The same error, once more is known of where it was.
     pub(super) fn within(self, step: Step) -> Self {
         Self { step, ..self }

@@ -14,9 +14,10 @@ struct bpf_iter_meta {
 	struct seq_file *seq;
 } __core;
 
+/* CO-RE wants an enum where the kernel has one. */
 struct bpf_link {
 	__u32 id;
-	__u32 type;
+	enum bpf_link_type type;
 } __core;
 
 struct bpf_iter__bpf_link {

@@ -29,7 +29,7 @@ pub(crate) fn load() -> Result<Held, LoadError> {
     let skeleton = Skeleton::<Open<IterTask>>::open().load()?;
     let progs = skeleton.progs();
     let task = kernel::current!();
-    let (pid, tid) = (task.tgid() as u32, task.pid() as u32);
+    let (pid, tid) = (task.group_leader().pid() as u32, task.pid() as u32);
 
     hold([
         progs.all_tasks.attach()?,

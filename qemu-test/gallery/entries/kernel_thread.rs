@@ -80,10 +80,7 @@ fn in_thread() -> Result<Link, LoadError> {
     let skeleton = Skeleton::<Open<KernelThread>>::open().load()?;
     let progs = skeleton.progs();
 
-    for way in [
-        progs.thread_raw_tp.attach(),
-        progs.thread_kp_multi.attach(),
-    ] {
+    for way in [progs.thread_raw_tp.attach(), progs.thread_kp_multi.attach()] {
         match way {
             Ok(_) => pr_err!("kernel_thread: attached\n"),
             Err(e) => pr_info!("kernel_thread: {e}\n"),

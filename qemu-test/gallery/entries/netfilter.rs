@@ -23,18 +23,18 @@ use crate::{
     },
     Held, //
 };
-use kernel::bindings;
 use object::Netfilter;
 
-/// From `linux/netfilter.h`; `kernel::bindings` does not have it.
+// From `linux/netfilter.h`; not every `kernel::bindings` has them.
 const NFPROTO_IPV4: u32 = 2;
+const NF_INET_LOCAL_IN: u32 = 1;
 
 pub(crate) fn load() -> Result<Held, LoadError> {
     let skeleton = Skeleton::<Open<Netfilter>>::open().load()?;
     let progs = skeleton.progs();
     hold(progs.nf_drop.attach_netfilter(NetfilterHook {
         pf: NFPROTO_IPV4,
-        hooknum: bindings::nf_inet_hooks_NF_INET_LOCAL_IN,
+        hooknum: NF_INET_LOCAL_IN,
         priority: -128,
         flags: 0,
     })?)

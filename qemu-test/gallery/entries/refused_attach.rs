@@ -66,8 +66,11 @@ pub(crate) fn load() -> Result<Held, LoadError> {
             .no_kp_multi
             .attach_functions(&[c"bpf_fentry_test1"], &[1, 2]),
         // What is not there.
-        progs.no_kp_multi.attach_functions(&[c"no_such_function"], &[]),
+        progs
+            .no_kp_multi
+            .attach_functions(&[c"no_such_function"], &[]),
         progs.no_xdp.attach_interface(47_000, 0),
+        progs.no_tcx.attach_interface(47_000, 0),
         progs.no_cgroup.attach_cgroup(&no_cgroup),
     ];
 
