@@ -53,7 +53,13 @@ impl OwnedFd {
     ///
     /// Those of open(2).
     pub(crate) fn open(path: &CStr) -> Result<Self> {
-        let fd = FileDescriptorReservation::get_unused_fd_flags(bindings::O_CLOEXEC)?;
+        let mut fd = FileDescriptorReservation::get_unused_fd_flags(bindings::O_CLOEXEC)?;
+        if fd.reserved_fd() == 0 {
+            // To some commands 0 is no fd: an iterator would go through all cgroups.
+            let zero = fd;
+            fd = FileDescriptorReservation::get_unused_fd_flags(bindings::O_CLOEXEC)?;
+            drop(zero);
+        }
         let number = fd.reserved_fd();
         // SAFETY: the path ends with NUL, and the flags create nothing.
         let file =

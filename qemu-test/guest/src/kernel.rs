@@ -16,6 +16,8 @@ use rustix::io::Errno;
 use rustix::mount::{mount, unmount, MountFlags, UnmountFlags};
 use rustix::system::{delete_module, finit_module};
 
+use crate::ktap::Skip;
+
 static MODULE: OnceLock<String> = OnceLock::new();
 
 /// Sets the name of the module under test, once.
@@ -146,6 +148,17 @@ pub fn dmesg() -> Result<Vec<String>> {
             Err(error) => return Err(error).context("reading /dev/kmsg"),
         }
     }
+}
+
+/// Skips the scenario unless the kernel asks BPF progs as a security module.
+pub fn need_bpf_lsm() -> Result<()> {
+    let path = "/sys/kernel/security";
+    mount("securityfs", path, "securityfs", MountFlags::empty(), None)?;
+    let lsms = fs::read_to_string(format!("{path}/lsm"))?;
+    if !lsms.split(',').any(|lsm| lsm.trim_end() == "bpf") {
+        return Err(Skip(format!("bpf is not among the active LSMs: {lsms}")).into());
+    }
+    Ok(())
 }
 
 /// Tries until it holds: what the kernel frees late may take that long.

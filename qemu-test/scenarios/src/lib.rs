@@ -132,7 +132,38 @@ macro_rules! each_scenario {
             gallery_tail_call_goes_where_the_array_says, Passes, [TestModule("lskel_gallery")];
             gallery_bpf_loop_ends_after_its_turns_or_early, Passes, [TestModule("lskel_gallery")];
             gallery_timer_goes_off_by_itself, Passes, [TestModule("lskel_gallery")];
+            gallery_tracing_progs_see_their_cookies, Passes, [TestModule("lskel_gallery")];
+            gallery_raw_tp_is_attached_twice_with_its_cookies, Passes,
+                [TestModule("lskel_gallery")];
             gallery_kprobe_multi_counts_calls_by_cookie, Passes, [TestModule("lskel_gallery")];
+            gallery_kprobe_session_runs_at_start_and_at_the_return_it_asks_for, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_lsm_deny_keeps_a_file_and_a_folder_until_rmmod, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_lsm_sleepable_locks_a_file_by_its_attribute, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_refused_attach_says_why_and_what_to_do_instead, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_a_kernel_thread_attaches_what_needs_no_process, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_iter_link_lists_its_own_link, Passes, [TestModule("lskel_gallery")];
+            gallery_iter_task_lists_all_tasks_a_process_a_thread_and_open_files, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_iter_socket_lists_listening_and_connected_ports, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_iter_map_elem_lists_elements_and_socket_storage, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_iter_cgroup_lists_all_cgroups_or_one, Passes, [TestModule("lskel_gallery")];
+            gallery_xdp_drops_packets_until_rmmod, Passes, [TestModule("lskel_gallery")];
+            gallery_tcx_changes_and_drops_packets_until_rmmod, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_netfilter_drops_packets_until_rmmod, Passes, [TestModule("lskel_gallery")];
+            gallery_cgroup_skb_drops_packets_until_rmmod, Passes, [TestModule("lskel_gallery")];
+            gallery_cgroup_connect_goes_elsewhere_until_rmmod, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_cgroup_deny_refuses_a_sysctl_and_a_device_until_rmmod, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_sk_lookup_chooses_the_socket_until_rmmod, Passes, [TestModule("lskel_gallery")];
             gallery_a_refused_prog_is_explained_in_dmesg, Passes, [TestModule("lskel_gallery")];
             gallery_log_level_sets_what_is_logged, Passes, [TestModule("lskel_gallery")];
             gallery_names_what_the_kernel_lacks, Passes, [TestModule("lskel_gallery")];
