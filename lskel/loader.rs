@@ -50,6 +50,8 @@ pub(crate) enum Step {
     LoadProg(&'static CStr),
     /// The loader prog was content but gave no fd for this map or prog.
     TakeFd(&'static CStr),
+    /// A section of globals of this object could not be reached.
+    Globals(&'static CStr),
     /// `BPF_MAP_UPDATE_ELEM` of a prog in this prog array.
     FillProgArray(&'static CStr),
     /// `BPF_LINK_CREATE` for this prog.
@@ -74,6 +76,7 @@ impl fmt::Display for Step {
             Step::CreateMap(name) => ("create map ", Some(name)),
             Step::LoadProg(name) => ("load prog ", Some(name)),
             Step::TakeFd(name) => ("take the fd of ", Some(name)),
+            Step::Globals(name) => ("reach the globals of ", Some(name)),
             Step::FillProgArray(name) => ("put a prog into ", Some(name)),
             Step::Attach(name) => ("attach ", Some(name)),
             Step::TakeLink(name) => ("take the link of ", Some(name)),

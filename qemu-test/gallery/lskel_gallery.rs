@@ -79,6 +79,21 @@ gallery! {
     all {
         bloom_filter: "Bloom filter map",
         kprobe_multi: "one prog on several functions, with a cookie for each",
+        core_fields: "CO-RE: fields, types and enum values of the kernel that loads it",
+        ksyms: "weak and strong symbols of the kernel, with and without a type",
+        kfuncs: "functions of the kernel that are not helpers",
+        crash_kexec: "a kfunc that only some may call",
+        open_coded_iter: "loops over numbers, threads and with may_goto",
+        for_each_elem: "a function for each element of a map",
+        dynptr: "memory whose size is known only at run time",
+        strings: "text: printed, parsed, searched, traced",
+        spin_lock: "a lock in a map's value",
+        kptr: "a counted reference to a task, kept in a map",
+        linked_list: "allocated objects in a linked list",
+        rbtree: "allocated objects in a red-black tree",
+        arena: "memory with pointers in it, shared with processes",
+        workqueue: "work that a kernel thread does later",
+        exceptions: "a prog that throws and catches",
     }
     on_request {
         broken: "refused by the verifier, whose log goes to dmesg",

@@ -2,10 +2,12 @@
 //! The gallery: each entry of lskel_gallery.ko, and what it does as it is seen from outside.
 
 mod attach;
+mod lang;
 mod maps;
 mod whole;
 
 pub use attach::*;
+pub use lang::*;
 pub use maps::*;
 pub use whole::*;
 
