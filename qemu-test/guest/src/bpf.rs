@@ -185,6 +185,35 @@ pub fn global(map: &str, variable: &str) -> Result<Vec<u8>> {
         .with_context(|| format!("{variable} is not within the value of {map}"))
 }
 
+/// The size of a struct of the kernel, and where in it a member is; both in bytes.
+pub fn kernel_struct(name: &str, member: &str) -> Result<(u32, u32)> {
+    let (name, member) = (CString::new(name)?, CString::new(member)?);
+    // SAFETY: the BTF is freed at the end, and what is read of it is checked to be there.
+    let (size, offset) = unsafe {
+        // Not btf__parse(), which would pull in all of libelf.
+        let btf = sys::btf__parse_raw(c"/sys/kernel/btf/vmlinux".as_ptr());
+        ensure!(!btf.is_null(), "the kernel's BTF cannot be read");
+        let id = sys::btf__find_by_name_kind(btf, name.as_ptr(), sys::BTF_KIND_STRUCT);
+        let mut found = None;
+        if id > 0 {
+            let of = sys::btf__type_by_id(btf, id as u32);
+            let members = of.add(1).cast::<sys::btf_member>();
+            for at in 0..((*of).info & 0xffff) as usize {
+                let candidate = *members.add(at);
+                let known = CStr::from_ptr(sys::btf__name_by_offset(btf, candidate.name_off));
+                if known == member.as_c_str() {
+                    // With bit fields in the struct, the first byte is a size.
+                    let bits = candidate.offset & 0xff_ffff;
+                    found = Some(((*of).__bindgen_anon_1.size, bits / 8));
+                }
+            }
+        }
+        sys::btf__free(btf);
+        found.with_context(|| format!("expected {name:?} with {member:?}, seen none"))?
+    };
+    Ok((size, offset))
+}
+
 /// What can be read from an iterator's link, once.
 pub fn read_iter(link_id: u32) -> Result<String> {
     // SAFETY: calls without pointers.

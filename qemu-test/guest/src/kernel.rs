@@ -73,7 +73,7 @@ pub fn rmmod(name: &str) -> Result<()> {
 }
 
 /// What rmmod(8) passes: fail instead of waiting when the module is in use.
-fn o_nonblock() -> i32 {
+pub fn o_nonblock() -> i32 {
     rustix::fs::OFlags::NONBLOCK.bits() as i32
 }
 

@@ -164,6 +164,26 @@ macro_rules! each_scenario {
             gallery_cgroup_deny_refuses_a_sysctl_and_a_device_until_rmmod, Passes,
                 [TestModule("lskel_gallery")];
             gallery_sk_lookup_chooses_the_socket_until_rmmod, Passes, [TestModule("lskel_gallery")];
+            gallery_core_fields_gets_the_kernels_layout, Passes, [TestModule("lskel_gallery")];
+            gallery_ksyms_finds_variables_and_addresses, Passes,
+                [TestModule("lskel_gallery"), TwoCpus];
+            gallery_kfuncs_are_called, Passes, [TestModule("lskel_gallery")];
+            gallery_crash_kexec_loads_for_who_may_reboot, Passes, [TestModule("lskel_gallery")];
+            gallery_open_coded_iter_loops_to_the_end, Passes, [TestModule("lskel_gallery")];
+            gallery_for_each_elem_visits_elements_until_told_to_stop, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_dynptr_checks_bounds_at_run_time, Passes, [TestModule("lskel_gallery")];
+            gallery_strings_are_printed_parsed_and_traced, Passes, [TestModule("lskel_gallery")];
+            gallery_spin_lock_guards_a_value_on_two_cpus, Passes,
+                [TestModule("lskel_gallery"), TwoCpus];
+            gallery_kptr_keeps_a_task_that_has_ended, Passes, [TestModule("lskel_gallery")];
+            gallery_linked_list_keeps_its_order, Passes, [TestModule("lskel_gallery")];
+            gallery_rbtree_gives_the_smallest_first, Passes, [TestModule("lskel_gallery")];
+            gallery_arena_is_a_list_in_the_memory_of_a_process, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_workqueue_does_the_job_in_a_kernel_thread, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_exceptions_end_a_prog_from_deep_inside, Passes, [TestModule("lskel_gallery")];
             gallery_a_refused_prog_is_explained_in_dmesg, Passes, [TestModule("lskel_gallery")];
             gallery_log_level_sets_what_is_logged, Passes, [TestModule("lskel_gallery")];
             gallery_names_what_the_kernel_lacks, Passes, [TestModule("lskel_gallery")];

@@ -3,20 +3,17 @@
 
 mod attach;
 mod flow;
-mod kinds;
-mod whole;
-
-pub use attach::*;
-pub use flow::*;
-pub use kinds::*;
 mod iters;
-mod maps;
+mod kinds;
+mod lang;
 mod network;
 mod whole;
 
 pub use attach::*;
+pub use flow::*;
 pub use iters::*;
-pub use maps::*;
+pub use kinds::*;
+pub use lang::*;
 pub use network::*;
 pub use whole::*;
 
