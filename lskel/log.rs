@@ -7,6 +7,7 @@
 use super::{
     fields::Fields,
     loader::{
+        eopnotsupp,
         LoadError,
         Step, //
     },
@@ -87,7 +88,16 @@ impl Log {
 /// Whether a log would tell more of an error than its errno.
 pub(super) fn worth_a_log(error: &LoadError) -> bool {
     matches!(error.step(), Step::LoaderProg)
-        && ![ENOMEM, EMFILE, ENFILE, EINTR, EAGAIN, ERESTARTSYS].contains(&error.error())
+        && ![
+            ENOMEM,
+            EMFILE,
+            ENFILE,
+            EINTR,
+            EAGAIN,
+            ERESTARTSYS,
+            eopnotsupp(),
+        ]
+        .contains(&error.error())
 }
 
 /// The integer at an offset of the data. [`None`] outside of it.

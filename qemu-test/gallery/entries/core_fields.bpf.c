@@ -49,7 +49,7 @@ __u32 type_size;
 __u32 type_size_absent;
 __u32 enum_value;
 
-SEC("fentry/bpf_fentry_test1")
+SEC("fentry/bpf_fentry_test2")
 int BPF_PROG(read_fields, int a)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -64,7 +64,7 @@ int BPF_PROG(read_fields, int a)
 	return 0;
 }
 
-SEC("fentry/bpf_fentry_test1")
+SEC("fentry/bpf_fentry_test2")
 int BPF_PROG(ask_for_types, int a)
 {
 	struct task_struct *task = bpf_get_current_task_btf();

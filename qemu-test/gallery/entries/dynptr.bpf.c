@@ -36,7 +36,7 @@ __u32 narrowed;
 __s32 write_past_end;
 __u32 slices_past_end;
 
-SEC("fentry/bpf_fentry_test1")
+SEC("fentry/bpf_fentry_test2")
 int BPF_PROG(use_memory, int a)
 {
 	__u32 zero = 0, written = 0x12345678;
@@ -67,7 +67,7 @@ int BPF_PROG(use_memory, int a)
 	return 0;
 }
 
-SEC("fentry/bpf_fentry_test1")
+SEC("fentry/bpf_fentry_test2")
 int BPF_PROG(send_record, int a)
 {
 	struct bpf_dynptr record;

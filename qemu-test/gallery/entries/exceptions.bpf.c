@@ -38,7 +38,7 @@ static __noinline int deep(__u32 run)
 }
 
 /* The second run throws. */
-SEC("fentry/bpf_fentry_test1")
+SEC("fentry/bpf_fentry_test2")
 __catch(catch_it)
 int BPF_PROG(throws, int a)
 {

@@ -54,14 +54,14 @@ static long compare(struct bpf_map *map, __u32 *key, __u32 *value, struct search
 	return 1;
 }
 
-SEC("fentry/bpf_fentry_test1")
+SEC("fentry/bpf_fentry_test2")
 int BPF_PROG(add_elements, int a)
 {
 	visited = bpf_for_each_map_elem(&each_hash, add_up, NULL, 0);
 	return 0;
 }
 
-SEC("fentry/bpf_fentry_test1")
+SEC("fentry/bpf_fentry_test2")
 int BPF_PROG(find_element, int a)
 {
 	struct search search = { .wanted = 50, .found_at = -1 };

@@ -49,7 +49,7 @@ __u32 first_cpu;
 __u32 cpus_set;
 __u32 elements;
 
-SEC("fentry/bpf_fentry_test1")
+SEC("fentry/bpf_fentry_test2")
 int BPF_PROG(call_tasks, int a)
 {
 	struct task_struct *task;
@@ -72,7 +72,7 @@ int BPF_PROG(call_tasks, int a)
 	return 0;
 }
 
-SEC("fentry/bpf_fentry_test1")
+SEC("fentry/bpf_fentry_test2")
 int BPF_PROG(call_cpumask, int a)
 {
 	struct bpf_cpumask *mask = bpf_cpumask_create();
@@ -88,7 +88,7 @@ int BPF_PROG(call_cpumask, int a)
 	return 0;
 }
 
-SEC("fentry/bpf_fentry_test1")
+SEC("fentry/bpf_fentry_test2")
 int BPF_PROG(count_elements, int a)
 {
 	for (int i = 0; i < 5; i++) {

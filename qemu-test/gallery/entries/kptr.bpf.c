@@ -30,7 +30,7 @@ struct {
 __u32 kept;
 __u32 previous_pid;
 
-SEC("fentry/bpf_fentry_test1")
+SEC("fentry/bpf_fentry_test2")
 int BPF_PROG(keep_caller, int a)
 {
 	struct task_struct *task, *previous;

@@ -7,10 +7,7 @@
     target_endian = "little",
     path = "../generated/kptr.lskel-little-endian.rs"
 )]
-#[cfg_attr(
-    target_endian = "big",
-    path = "../generated/kptr.lskel-big-endian.rs"
-)]
+#[cfg_attr(target_endian = "big", path = "../generated/kptr.lskel-big-endian.rs")]
 mod object;
 
 use crate::{

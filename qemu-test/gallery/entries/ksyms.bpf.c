@@ -44,7 +44,7 @@ __u32 absent_variable;
 __u32 kfunc_called;
 __u32 absent_kfunc_called;
 
-SEC("fentry/bpf_fentry_test1")
+SEC("fentry/bpf_fentry_test2")
 int BPF_PROG(read_variable, int a)
 {
 	const struct rq *queue = bpf_per_cpu_ptr(&runqueues, 0);
@@ -61,7 +61,7 @@ int BPF_PROG(read_variable, int a)
 	return 0;
 }
 
-SEC("fentry/bpf_fentry_test1")
+SEC("fentry/bpf_fentry_test2")
 int BPF_PROG(read_addresses, int a)
 {
 	struct task_struct *first;
@@ -75,7 +75,7 @@ int BPF_PROG(read_addresses, int a)
 	return 0;
 }
 
-SEC("fentry/bpf_fentry_test1")
+SEC("fentry/bpf_fentry_test2")
 int BPF_PROG(call_if_there, int a)
 {
 	if (bpf_ksym_exists(bpf_rcu_read_lock)) {

@@ -7,10 +7,7 @@
     target_endian = "little",
     path = "../generated/ksyms.lskel-little-endian.rs"
 )]
-#[cfg_attr(
-    target_endian = "big",
-    path = "../generated/ksyms.lskel-big-endian.rs"
-)]
+#[cfg_attr(target_endian = "big", path = "../generated/ksyms.lskel-big-endian.rs")]
 mod object;
 
 use crate::{

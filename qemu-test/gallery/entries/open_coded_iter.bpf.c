@@ -50,7 +50,7 @@ __u64 rounds;
 /* Rounds of a loop that has no end of its own, the first time. */
 __u64 endless;
 
-SEC("fentry/bpf_fentry_test1")
+SEC("fentry/bpf_fentry_test2")
 int BPF_PROG(loop_numbers, int a)
 {
 	int i;
@@ -60,7 +60,7 @@ int BPF_PROG(loop_numbers, int a)
 	return 0;
 }
 
-SEC("fentry/bpf_fentry_test1")
+SEC("fentry/bpf_fentry_test2")
 int BPF_PROG(loop_threads, int a)
 {
 	struct task_struct *thread;
@@ -73,7 +73,7 @@ int BPF_PROG(loop_threads, int a)
 	return 0;
 }
 
-SEC("fentry/bpf_fentry_test1")
+SEC("fentry/bpf_fentry_test2")
 int BPF_PROG(loop_many, int a)
 {
 	for (__u64 i = 0; i < many && can_loop; i++)
@@ -81,7 +81,7 @@ int BPF_PROG(loop_many, int a)
 	return 0;
 }
 
-SEC("fentry/bpf_fentry_test1")
+SEC("fentry/bpf_fentry_test2")
 int BPF_PROG(loop_forever, int a)
 {
 	if (endless)

@@ -35,7 +35,7 @@ static __u32 slowly(volatile __u32 *purse, __u32 by)
 	return wait;
 }
 
-SEC("fentry/bpf_fentry_test1")
+SEC("fentry/bpf_fentry_test2")
 int BPF_PROG(move_coin, int a)
 {
 	struct purses *purses;

@@ -40,7 +40,7 @@ static int do_job(void *map, int *key, void *value)
 	return 0;
 }
 
-SEC("fentry/bpf_fentry_test1")
+SEC("fentry/bpf_fentry_test2")
 int BPF_PROG(ask_for_job, int a)
 {
 	__u32 zero = 0;

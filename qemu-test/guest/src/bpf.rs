@@ -9,7 +9,7 @@ use std::ptr;
 
 use anyhow::{bail, ensure, Context, Result};
 use libbpf_rs::libbpf_sys as sys;
-use libbpf_rs::query::{LinkInfoIter, MapInfo, MapInfoIter, ProgInfoIter};
+use libbpf_rs::query::{LinkInfoIter, MapInfo, MapInfoIter, ProgInfoIter, ProgramInfo};
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 
 /// The ids of all progs, maps, links and BTFs.
@@ -125,9 +125,17 @@ pub fn test_run(prog_id: u32) -> Result<u32> {
 
 /// The id of the prog of a name.
 pub fn prog_id(name: &str) -> Result<u32> {
+    Ok(prog_info(name)?.id)
+}
+
+/// How often a prog was not run, because it was running on that CPU already.
+pub fn recursion_misses(name: &str) -> Result<u32> {
+    Ok(prog_info(name)?.recursion_misses.try_into()?)
+}
+
+fn prog_info(name: &str) -> Result<ProgramInfo> {
     ProgInfoIter::default()
         .find(|info| info.name.to_string_lossy() == name)
-        .map(|info| info.id)
         .with_context(|| format!("expected a prog {name}, seen none"))
 }
 

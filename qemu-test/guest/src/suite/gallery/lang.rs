@@ -300,9 +300,11 @@ pub fn gallery_spin_lock_guards_a_value_on_two_cpus() -> Result<()> {
             mover.join().unwrap()?;
         }
         let moves = purses()?;
+        // A prog that comes between another run of it on the same CPU is not run.
+        let missed = bpf::recursion_misses("move_coin")?;
         ensure!(
-            moves == 2 * MOVES,
-            "moves: expected {}, seen {moves}",
+            moves + missed == 2 * MOVES && moves > MOVES,
+            "moves: expected {} less {missed} that were missed, seen {moves}",
             2 * MOVES
         );
         Ok(())

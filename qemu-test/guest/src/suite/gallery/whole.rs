@@ -7,7 +7,7 @@ use scenarios::{GALLERY, MODULE_DIR};
 
 use super::{expect_nothing_since, load, try_load};
 use crate::bpf::{self, Ids};
-use crate::kernel::{dmesg, eventually, expect_fds, fds, insmod_with, loaded_modules, rmmod};
+use crate::kernel::{dmesg, expect_fds, fds, insmod_with, loaded_modules, rmmod};
 
 pub fn gallery_a_refused_prog_is_explained_in_dmesg() -> Result<()> {
     let seen = try_load(&["broken"])?;
