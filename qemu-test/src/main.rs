@@ -68,6 +68,9 @@ enum Task {
     /// Run every scenario, each in a boot of its own
     #[command(disable_help_flag = true)]
     Test {
+        /// On the debug kernel: only this shard
+        #[arg(long, env = "SHARD")]
+        shard: Option<String>,
         /// Filters and options of the test harness; --help lists them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         harness: Vec<OsString>,
@@ -120,7 +123,9 @@ impl Options {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = cli.options.bench().and_then(|bench| match cli.command {
-        Task::Test { harness } => run::test(bench, harness),
+        Task::Test { shard, harness } => {
+            run::test(bench, shard.filter(|shard| !shard.is_empty()), harness)
+        }
         Task::Demo => run::demo(bench),
         Task::Shell => run::shell(bench),
         Task::Corpus(args) => corpus::run(bench, &args),

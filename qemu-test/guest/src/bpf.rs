@@ -11,6 +11,8 @@ use anyhow::{bail, ensure, Context, Result};
 use libbpf_rs::libbpf_sys as sys;
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 
+use crate::kernel::eventually;
+
 /// The ids of all progs, maps, links and BTFs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ids {
@@ -50,6 +52,18 @@ impl Ids {
             btfs: &self.btfs - &before.btfs,
         }
     }
+}
+
+/// Checks that the kernel has none that it did not have before, once it has freed what it frees late.
+pub fn expect_nothing_since(before: &Ids, what: &str) -> Result<()> {
+    eventually(|| {
+        let left = Ids::now().since(before);
+        ensure!(
+            left == Ids::default(),
+            "left after {what}: expected nothing, seen {left:?}"
+        );
+        Ok(())
+    })
 }
 
 /// A hash map of u32 to u32.

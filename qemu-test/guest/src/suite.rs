@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The scenarios: one function each, under the names of the table.
 
+mod controls;
+mod failpoints;
 mod features;
 mod load;
 mod mount;
@@ -10,6 +12,8 @@ mod unload;
 use anyhow::Result;
 use scenarios::{each_scenario, Scenario, SCENARIOS};
 
+use controls::*;
+use failpoints::*;
 use features::*;
 use load::*;
 use mount::*;

@@ -44,6 +44,18 @@ pub enum Need {
     TwoCpus,
     /// A module of qemu-test/modules, by its name, in [`MODULE_DIR`].
     TestModule(&'static str),
+    /// Words for the kernel's command line.
+    Cmdline(&'static str),
+    /// The debug kernel, which runs this with the others of this shard (`make test-debug SHARD=`).
+    Shard(&'static str),
+}
+
+/// The shard of what the stock kernels run, too.
+pub const STOCK_SHARD: &str = "scenarios";
+
+/// Whether a release is that of the debug kernel: see qemu-test/configs/base.config.
+pub fn is_debug(release: &str) -> bool {
+    release.contains("-debug-")
 }
 
 /// How a boot has to end for its test to pass.
@@ -66,6 +78,19 @@ pub struct Scenario {
     pub end: End,
     /// What its machine has.
     pub needs: &'static [Need],
+}
+
+impl Scenario {
+    /// The shard that it belongs to.
+    pub fn shard(&self) -> &'static str {
+        self.needs
+            .iter()
+            .find_map(|need| match need {
+                Need::Shard(name) => Some(*name),
+                _ => None,
+            })
+            .unwrap_or(STOCK_SHARD)
+    }
 }
 
 /// Hands the table to the macro `$then`, as lines of `name, End, [Need…];`.
@@ -121,6 +146,25 @@ macro_rules! each_scenario {
             runner_fails_a_failed_assertion, FailsWith("expected 1, seen 2"), [];
             runner_fails_a_guest_that_hangs, FailsWith("no end within"), [];
             runner_cannot_run_a_guest_that_says_nothing, CannotRun("never said hello"), [];
+            // The lab: what is planted has to be seen, or a clean report proves nothing.
+            the_lab_sees_a_leak, FailsWith("suspected memory leaks"),
+                [Shard("controls"), TestModule("lab_faults")];
+            the_lab_sees_a_use_after_free, FailsWith("BUG: KASAN: slab-use-after-free"),
+                [Shard("controls"), TestModule("lab_faults")];
+            the_lab_sees_a_lock_inversion, FailsWith("possible circular locking dependency"),
+                [Shard("controls"), TestModule("lab_faults")];
+            the_lab_sees_a_map_left_behind, FailsWith("left after"),
+                [Shard("controls"), TestModule("lab_faults")];
+            the_lab_sees_an_fd_left_open, FailsWith("after loading the C provider"),
+                [Shard("controls"), CModule];
+            the_lab_makes_an_allocation_fail, Passes, [Shard("controls")];
+            the_kernels_own_unit_tests_of_rust_pass, Passes,
+                [Shard("controls"), Cmdline("kunit.autorun=1")];
+            // Each allocation in turn fails.
+            every_failed_allocation_of_insmod_unwinds, Passes, [Shard("failpoints")];
+            every_failed_allocation_of_a_mount_is_the_kernels_own, Passes, [Shard("failpoints")];
+            every_failed_allocation_of_rmmod_is_harmless, Passes, [Shard("failpoints")];
+            the_c_provider_with_failed_allocations, Passes, [Shard("failpoints"), CModule];
         }
     };
 }
