@@ -3,7 +3,7 @@
 # For people: names for what scripts/ does. kbuild reads Kbuild, not this file.
 
 # KDIR: a kernel directory of one's own. KERNEL: another release than the default one (make kernels).
-export KDIR KERNEL KERNELS OBJECTS COMPARE SHARD
+export KDIR KERNEL KERNELS OBJECTS COMPARE SHARD CMDLINE
 
 .PHONY: all
 all: ## build bpf_preload_rs.ko for the default kernel; KERNEL=RELEASE or KDIR=DIR for another

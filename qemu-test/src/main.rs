@@ -61,6 +61,9 @@ struct Options {
         hide_default_value = true,
     )]
     logs: PathBuf,
+    /// Words for the kernel's command line; NAME=N goes to the guest's environment
+    #[arg(long, env = "CMDLINE", default_value = "")]
+    cmdline: String,
 }
 
 #[derive(Subcommand)]
@@ -68,7 +71,7 @@ enum Task {
     /// Run every scenario, each in a boot of its own
     #[command(disable_help_flag = true)]
     Test {
-        /// On the debug kernel: only this shard
+        /// Only this shard
         #[arg(long, env = "SHARD")]
         shard: Option<String>,
         /// Filters and options of the test harness; --help lists them
@@ -116,7 +119,7 @@ impl Options {
                 )
             })
             .collect::<Result<_>>()?;
-        Bench::new(kernels, self.guest, self.logs)
+        Bench::new(kernels, self.guest, self.logs, self.cmdline)
     }
 }
 

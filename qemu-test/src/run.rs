@@ -11,9 +11,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure, Context, Result};
 use clap::Parser;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use scenarios::{
-    is_debug, mode, End, Need, Scenario, C_MODULE, MODULE_DIR, SCENARIOS, STOCK_SHARD,
-};
+use scenarios::{is_debug, mode, End, Need, Scenario, C_MODULE, MODULE_DIR, SCENARIOS};
 
 use crate::initramfs::Initramfs;
 use crate::machine::{self, Accel, Machine};
@@ -92,11 +90,18 @@ pub struct Bench {
     kernels: Vec<Kernel>,
     logs: PathBuf,
     accel: Accel,
+    /// For the kernel's command line.
+    cmdline: String,
 }
 
 impl Bench {
     /// Finds the guests.
-    pub fn new(mut kernels: Vec<Kernel>, guest: Option<PathBuf>, logs: PathBuf) -> Result<Self> {
+    pub fn new(
+        mut kernels: Vec<Kernel>,
+        guest: Option<PathBuf>,
+        logs: PathBuf,
+        cmdline: String,
+    ) -> Result<Self> {
         for kernel in &mut kernels {
             kernel.guest = match &guest {
                 Some(guest) => guest.clone(),
@@ -115,6 +120,7 @@ impl Bench {
             kernels,
             logs,
             accel: Accel::Tcg,
+            cmdline,
         })
     }
 
@@ -148,9 +154,9 @@ impl Bench {
     fn boot(&self, kernel: &Kernel, log: &str, needs: &[Need], args: &[&str]) -> Result<Boot> {
         let debug = is_debug(&kernel.release);
         let factor = if debug { DEBUG_FACTOR } else { 1 };
-        let mut cmdline = Vec::new();
+        let mut cmdline = vec![self.cmdline.clone()];
         if debug {
-            cmdline.push(DEBUG_CMDLINE);
+            cmdline.push(DEBUG_CMDLINE.to_owned());
         }
         let mut initramfs = Initramfs::default();
         initramfs.file("/init", &kernel.guest)?;
@@ -165,8 +171,8 @@ impl Bench {
                     initramfs.file(C_MODULE, c_module)?;
                 }
                 Need::Modprobe => initramfs.modprobe(&kernel.release, &kernel.module)?,
-                Need::TwoCpus | Need::Shard(_) => {}
-                Need::Cmdline(words) => cmdline.push(words),
+                Need::TwoCpus | Need::DebugKernel | Need::Shard(_) => {}
+                Need::Cmdline(words) => cmdline.push((*words).to_owned()),
                 Need::TestModule(name) => {
                     let folder = kernel.test_modules.as_deref().context(
                         "this needs the test modules: give --test-modules (scripts/test-modules builds them)",
@@ -249,7 +255,7 @@ fn find_guest(machine: &Machine) -> Result<PathBuf> {
     Ok(folder.join(machine.target).join("release/guest"))
 }
 
-/// Runs the scenarios: on a stock kernel those for it, on the debug kernel all, or one shard of them.
+/// Runs the scenarios that the kernel can run, or one shard of them.
 pub fn test(mut bench: Bench, shard: Option<String>, harness: Vec<OsString>) -> Result<ExitCode> {
     let known = |shard: &str| SCENARIOS.iter().any(|scenario| scenario.shard() == shard);
     if let Some(shard) = shard.as_deref().filter(|shard| !known(shard)) {
@@ -276,9 +282,9 @@ pub fn test(mut bench: Bench, shard: Option<String>, harness: Vec<OsString>) -> 
             let release = bench.kernels[index].release.clone();
             let wanted = match &shard {
                 Some(shard) => scenario.shard() == shard,
-                None => is_debug(&release) || scenario.shard() == STOCK_SHARD,
+                None => true,
             };
-            if !wanted {
+            if !wanted || (scenario.needs.contains(&Need::DebugKernel) && !is_debug(&release)) {
                 continue;
             }
             let trial = move || match bench.scenario(&bench.kernels[index], scenario) {

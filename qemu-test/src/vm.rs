@@ -58,7 +58,7 @@ pub struct Boot {
     /// The initramfs.
     pub initramfs: Initramfs,
     /// Words of the kernel's command line beside those that every boot has.
-    pub cmdline: Vec<&'static str>,
+    pub cmdline: Vec<String>,
     /// Arguments of init.
     pub args: Vec<String>,
     /// Where the console goes.

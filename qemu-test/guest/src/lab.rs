@@ -146,7 +146,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Runs `insmod FILE`, `rmmod NAME` or `mount FOLDER` with a fault, in a child.
+    /// Runs `insmod FILE`, `rmmod NAME`, `mount FOLDER` or `open FILE` with a fault, in a child.
     pub fn run(nth: u32, operation: &[&str]) -> Result<Self> {
         let output = Command::new("/proc/self/exe")
             .args(["fault", &nth.to_string()])
@@ -194,6 +194,10 @@ pub fn child(nth: &str, operation: &[&str]) -> Result<()> {
         ["mount", folder] => {
             fail_nth.write_all(nth.as_bytes())?;
             mount("bpf", *folder, "bpf", MountFlags::empty(), None)
+        }
+        ["open", path] => {
+            fail_nth.write_all(nth.as_bytes())?;
+            rustix::fs::open(*path, rustix::fs::OFlags::WRONLY, rustix::fs::Mode::empty()).map(drop)
         }
         _ => bail!("{operation:?} is nothing that this child knows"),
     };

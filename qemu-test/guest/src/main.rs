@@ -32,6 +32,15 @@ fn main() {
         }
         return;
     }
+    // A child of suite::storms.
+    if let ["storm", module, role, number] = args[..] {
+        kernel::set_module(module);
+        if let Err(error) = suite::storm_child(role, number) {
+            eprintln!("guest: {role} {number} of the storm: {error:#}");
+            std::process::exit(1);
+        }
+        return;
+    }
     if std::process::id() != 1 {
         eprintln!("guest: error: this is the init of a test machine; scripts/in-toolroot qemu-test --help");
         std::process::exit(2);

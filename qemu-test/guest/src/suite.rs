@@ -7,6 +7,7 @@ mod features;
 mod load;
 mod mount;
 mod runner;
+mod storms;
 mod unload;
 
 use anyhow::Result;
@@ -18,6 +19,8 @@ use features::*;
 use load::*;
 use mount::*;
 use runner::*;
+pub use storms::child as storm_child;
+use storms::*;
 use unload::*;
 
 /// A scenario: an error says what was expected and what was seen.

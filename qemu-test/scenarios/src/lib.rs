@@ -46,12 +46,14 @@ pub enum Need {
     TestModule(&'static str),
     /// Words for the kernel's command line.
     Cmdline(&'static str),
-    /// The debug kernel, which runs this with the others of this shard (`make test-debug SHARD=`).
+    /// The debug kernel.
+    DebugKernel,
+    /// On the debug kernel it is run with the others of this shard (`make test-debug SHARD=`).
     Shard(&'static str),
 }
 
-/// The shard of what the stock kernels run, too.
-pub const STOCK_SHARD: &str = "scenarios";
+/// The shard of what says nothing of one.
+pub const OTHER_SHARD: &str = "scenarios";
 
 /// Whether a release is that of the debug kernel: see qemu-test/configs/base.config.
 pub fn is_debug(release: &str) -> bool {
@@ -89,7 +91,7 @@ impl Scenario {
                 Need::Shard(name) => Some(*name),
                 _ => None,
             })
-            .unwrap_or(STOCK_SHARD)
+            .unwrap_or(OTHER_SHARD)
     }
 }
 
@@ -148,23 +150,29 @@ macro_rules! each_scenario {
             runner_cannot_run_a_guest_that_says_nothing, CannotRun("never said hello"), [];
             // The lab: what is planted has to be seen, or a clean report proves nothing.
             the_lab_sees_a_leak, FailsWith("suspected memory leaks"),
-                [Shard("controls"), TestModule("lab_faults")];
+                [DebugKernel, Shard("controls"), TestModule("lab_faults")];
             the_lab_sees_a_use_after_free, FailsWith("BUG: KASAN: slab-use-after-free"),
-                [Shard("controls"), TestModule("lab_faults")];
+                [DebugKernel, Shard("controls"), TestModule("lab_faults")];
             the_lab_sees_a_lock_inversion, FailsWith("possible circular locking dependency"),
-                [Shard("controls"), TestModule("lab_faults")];
+                [DebugKernel, Shard("controls"), TestModule("lab_faults")];
             the_lab_sees_a_map_left_behind, FailsWith("left after"),
-                [Shard("controls"), TestModule("lab_faults")];
+                [DebugKernel, Shard("controls"), TestModule("lab_faults")];
             the_lab_sees_an_fd_left_open, FailsWith("after loading the C provider"),
-                [Shard("controls"), CModule];
-            the_lab_makes_an_allocation_fail, Passes, [Shard("controls")];
+                [DebugKernel, Shard("controls"), CModule];
+            the_lab_makes_an_allocation_fail, Passes,
+                [DebugKernel, Shard("controls"), TestModule("lab_faults")];
             the_kernels_own_unit_tests_of_rust_pass, Passes,
-                [Shard("controls"), Cmdline("kunit.autorun=1")];
+                [DebugKernel, Shard("controls"), Cmdline("kunit.autorun=1")];
             // Each allocation in turn fails.
-            every_failed_allocation_of_insmod_unwinds, Passes, [Shard("failpoints")];
-            every_failed_allocation_of_a_mount_is_the_kernels_own, Passes, [Shard("failpoints")];
-            every_failed_allocation_of_rmmod_is_harmless, Passes, [Shard("failpoints")];
-            the_c_provider_with_failed_allocations, Passes, [Shard("failpoints"), CModule];
+            every_failed_allocation_of_insmod_unwinds, Passes, [DebugKernel, Shard("failpoints")];
+            every_failed_allocation_of_a_mount_is_the_kernels_own, Passes, [DebugKernel, Shard("failpoints")];
+            every_failed_allocation_of_rmmod_is_harmless, Passes, [DebugKernel, Shard("failpoints")];
+            the_c_provider_with_failed_allocations, Passes,
+                [DebugKernel, Shard("failpoints"), CModule];
+            // Much of it; README.md says how to choose how much.
+            a_storm_of_mounts_reads_signals_and_rmmods_is_harmless, Passes,
+                [Shard("storms"), TwoCpus];
+            memory_is_flat_over_very_many_mounts, Passes, [Shard("storms")];
         }
     };
 }

@@ -10,7 +10,7 @@ use scenarios::{C_MODULE, MODULE_DIR};
 use crate::bpf::{self, Ids};
 use crate::kernel::{expect_fds, fds, insmod, umount};
 use crate::ktap::note;
-use crate::lab::Fault;
+use crate::lab::{within_module, Fault};
 use crate::report;
 
 /// Has lab_faults.ko do something wrong.
@@ -62,7 +62,15 @@ pub fn the_lab_makes_an_allocation_fail() -> Result<()> {
         "a mount without its millionth allocation: expected it done, seen {:?}",
         none.answer
     );
-    umount(folder)
+    umount(folder)?;
+    insmod(&format!("{MODULE_DIR}/lab_faults.ko"))?.context("loading lab_faults.ko")?;
+    let within = within_module("lab_faults", || Fault::run(1, &["open", "/dev/lab_faults"]))?;
+    ensure!(
+        within.hit && within.answer == Err(Errno::NOMEM),
+        "lab_faults without its first allocation: expected ENOMEM, seen {:?}",
+        within.answer
+    );
+    Ok(())
 }
 
 pub fn the_kernels_own_unit_tests_of_rust_pass() -> Result<()> {
