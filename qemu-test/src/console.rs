@@ -39,6 +39,7 @@ const SHORT_OF_MEMORY: &[&str] = &[
     "vmalloc error: size ",
     "page allocation failure: order:",
     "percpu: allocation failed",
+    " invoked oom-killer: ",
 ];
 
 /// Reads the console line by line.

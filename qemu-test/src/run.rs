@@ -11,8 +11,9 @@ use std::time::Duration;
 use anyhow::{bail, ensure, Context, Result};
 use clap::Parser;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use scenarios::{is_debug, mode, End, Need, Scenario, C_MODULE, MODULE_DIR, SCENARIOS};
+use scenarios::{is_debug, mode, End, Need, Scenario, BLOB, C_MODULE, MODULE_DIR, SCENARIOS};
 
+use crate::corpus;
 use crate::initramfs::Initramfs;
 use crate::machine::{self, Accel, Machine};
 use crate::vm::{Boot, Error, Passed};
@@ -171,6 +172,7 @@ impl Bench {
                     initramfs.file(C_MODULE, c_module)?;
                 }
                 Need::Modprobe => initramfs.modprobe(&kernel.release, &kernel.module)?,
+                Need::Blob => initramfs.bytes(BLOB, &corpus::of_the_module()?),
                 Need::TwoCpus | Need::DebugKernel | Need::Shard(_) => {}
                 Need::Cmdline(words) => cmdline.push((*words).to_owned()),
                 Need::TestModule(name) => {

@@ -41,6 +41,15 @@ fn main() {
         }
         return;
     }
+    // A child of suite::hostile.
+    if let ["hostile", module, role @ ..] = &args[..] {
+        kernel::set_module(module);
+        if let Err(error) = suite::hostile_child(role) {
+            eprintln!("guest: {role:?}: {error:#}");
+            std::process::exit(1);
+        }
+        return;
+    }
     if std::process::id() != 1 {
         eprintln!("guest: error: this is the init of a test machine; scripts/in-toolroot qemu-test --help");
         std::process::exit(2);

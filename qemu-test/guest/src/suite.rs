@@ -4,6 +4,7 @@
 mod controls;
 mod failpoints;
 mod features;
+mod hostile;
 mod load;
 mod mount;
 mod runner;
@@ -16,6 +17,8 @@ use scenarios::{each_scenario, Scenario, SCENARIOS};
 use controls::*;
 use failpoints::*;
 use features::*;
+pub use hostile::child as hostile_child;
+use hostile::*;
 use load::*;
 use mount::*;
 use runner::*;

@@ -18,6 +18,9 @@ pub const CORPUS_DIR: &str = "/corpus";
 /// A module that is loaded before the corpus, where there is one.
 pub const CORPUS_TESTMOD: &str = "/modules/bpf_testmod.ko";
 
+/// The module's blobs in the initramfs, as lskel_blob.ko takes them.
+pub const BLOB: &str = "/blob";
+
 /// What the guest is to do: the first word of its arguments, which are what follows `--` on the kernel's
 /// command line. The second is the name of the module under test, the third the scenario's.
 pub mod mode {
@@ -44,6 +47,8 @@ pub enum Need {
     TwoCpus,
     /// A module of qemu-test/modules, by its name, in [`MODULE_DIR`].
     TestModule(&'static str),
+    /// The module's blobs, at [`BLOB`].
+    Blob,
     /// Words for the kernel's command line.
     Cmdline(&'static str),
     /// The debug kernel.
@@ -173,6 +178,27 @@ macro_rules! each_scenario {
             a_storm_of_mounts_reads_signals_and_rmmods_is_harmless, Passes,
                 [Shard("storms"), TwoCpus];
             memory_is_flat_over_very_many_mounts, Passes, [Shard("storms")];
+            // Tasks that mean no good.
+            a_thread_that_changes_the_fd_table_gets_no_wrong_link_pinned, Passes,
+                [Shard("hostile"), TwoCpus];
+            a_memory_cgroup_too_small_refuses_cleanly, Passes, [Shard("hostile")];
+            a_task_with_a_seccomp_filter_on_bpf_loads, Passes, [Shard("hostile")];
+            a_task_without_address_space_loads, Passes, [Shard("hostile")];
+            a_delegated_mount_of_a_user_namespace_has_both_files, Passes, [Shard("hostile")];
+            a_mount_in_a_chroot_without_modprobe_works, Passes, [Shard("hostile")];
+            // Settings of the kernel.
+            load_says_why_when_an_lsm_denies_bpf, Passes, [Shard("settings")];
+            load_does_not_care_for_unprivileged_bpf_disabled, Passes, [Shard("settings")];
+            only_a_signed_module_loads_where_signatures_are_enforced, Passes,
+                [DebugKernel, Shard("settings"), Cmdline("module.sig_enforce=1"), TestModule("signed")];
+            a_signed_module_loads_under_lockdown_integrity, Passes,
+                [DebugKernel, Shard("settings"), Cmdline("lockdown=integrity"), TestModule("signed")];
+            load_says_why_under_lockdown_confidentiality, Passes,
+                [DebugKernel, Shard("settings"), Cmdline("lockdown=confidentiality"),
+                 TestModule("signed")];
+            // Blobs.
+            a_changed_blob_is_refused_or_harmless, Passes,
+                [Shard("blob"), Blob, TestModule("lskel_blob")];
         }
     };
 }

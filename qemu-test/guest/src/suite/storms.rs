@@ -25,7 +25,7 @@ const READERS: usize = 2;
 
 /// A number that the kernel's command line gives init as `NAME=N`; otherwise the debug kernel's, or that of a
 /// stock kernel.
-fn setting(name: &str, debug: u64, stock: u64) -> Result<u64> {
+pub(super) fn setting(name: &str, debug: u64, stock: u64) -> Result<u64> {
     match std::env::var(name) {
         Ok(text) => text.parse().with_context(|| format!("{name}={text}")),
         Err(_) if lab::is_debug() => Ok(debug),
@@ -34,10 +34,10 @@ fn setting(name: &str, debug: u64, stock: u64) -> Result<u64> {
 }
 
 /// Numbers without a pattern: xorshift.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -264,7 +264,7 @@ fn memory() -> Result<[(&'static str, u64); 3]> {
 }
 
 pub fn memory_is_flat_over_very_many_mounts() -> Result<()> {
-    let mounts = setting("storm_mounts", 10_000, 10_000)?;
+    let mounts = setting("storm_mounts", 10_000, 100_000)?;
     crate::kernel::load()?;
     let many = |count: u64| -> Result<()> {
         fs::create_dir_all(MNT)?;
