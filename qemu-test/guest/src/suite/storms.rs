@@ -44,7 +44,7 @@ impl Random {
         self.0 % limit
     }
 
-    fn pause(&mut self, most: Duration) {
+    pub(super) fn pause(&mut self, most: Duration) {
         std::thread::sleep(most.mul_f64(self.below(1000) as f64 / 1000.0));
     }
 }
