@@ -139,7 +139,9 @@ fn meddle(rounds: u32) -> Result<()> {
             for round in 0..rounds {
                 rest.store(round as usize % 8 * 15, Ordering::SeqCst);
                 go.store(true, Ordering::SeqCst);
-                while !going.load(Ordering::SeqCst) {}
+                while !going.load(Ordering::SeqCst) {
+                    std::thread::yield_now();
+                }
                 std::thread::sleep(Duration::from_micros(random.below(500)));
                 let seen = finit_module(&module_file, c"", 0);
                 go.store(false, Ordering::SeqCst);

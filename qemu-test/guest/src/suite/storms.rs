@@ -52,7 +52,7 @@ impl Random {
 /// What a child of the storm does until it is killed: `mount N`, `read N` or `cycle 0`.
 pub fn child(role: &str, number: &str) -> Result<()> {
     let folder = format!("{FOLDER}/{number}");
-    let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ u64::from(std::process::id()) << 7);
+    let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ (u64::from(std::process::id()) << 7));
     fs::create_dir_all(&folder)?;
     loop {
         match role {
@@ -119,9 +119,9 @@ fn read_on(folder: &str, random: &mut Random) -> Result<()> {
     }
     unmount(folder, UnmountFlags::DETACH)?;
     let mut byte = [0; 50];
-    for file in (0..20).flat_map(|_| &open) {
+    for mut file in (0..20).flat_map(|_| &open) {
         // EAGAIN: the iterator gives others a turn. EINTR: a signal.
-        match (&*file).read(&mut byte) {
+        match file.read(&mut byte) {
             Ok(_) => {}
             Err(error) if matches!(error.raw_os_error(), Some(4 | 11)) => {}
             Err(error) => return Err(error).context("reading in the storm"),
