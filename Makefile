@@ -3,7 +3,7 @@
 # For people: names for what scripts/ does. kbuild reads Kbuild, not this file.
 
 # KDIR: a kernel directory of one's own. KERNEL: another release than the default one (make kernels).
-export KDIR KERNEL KERNELS OBJECTS COMPARE
+export KDIR KERNEL KERNELS OBJECTS COMPARE SHARD CMDLINE
 
 .PHONY: all
 all: ## build bpf_preload_rs.ko for the default kernel; KERNEL=RELEASE or KDIR=DIR for another
@@ -20,6 +20,10 @@ test: ## the tests: host crates, checks and every QEMU scenario; KERNELS="A B" c
 .PHONY: test-corpus
 test-corpus: ## light skeletons of the kernel's own selftests, loaded; OBJECTS=DIR for any folder of objects
 	@scripts/test-corpus
+
+.PHONY: test-debug
+test-debug: ## the tests on a debug kernel: KASAN, lockdep, kmemleak, failed allocations; SHARD= for a part
+	@scripts/test-debug
 
 .PHONY: check
 check: ## everything that needs no QEMU: formatting, lints, unsafe, generated files

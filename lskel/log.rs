@@ -109,6 +109,10 @@ fn u32_at(data: &[u8], offset: usize) -> Option<u32> {
 
 /// Says what a loader prog failed at, by what it has left of its data, and puts the log of it into dmesg.
 pub(super) fn explain<O: Object>(error: LoadError, left: &[u8], log: Option<&Log>) -> LoadError {
+    // A loader prog reads the kernel's memory itself.
+    if matches!(error.step(), Step::LoadLoaderProg) && reads_are_locked_down() {
+        return error.with_remedy("the kernel is locked down: progs may not read its memory");
+    }
     if !matches!(error.step(), Step::LoaderProg) || left.is_empty() {
         return error;
     }
@@ -167,13 +171,7 @@ fn explain_prog<O: Object>(
     if let Some(log) = log {
         log.print(O::NAME, prog.name);
     }
-    let error = error.within(Step::LoadProg(prog.name));
-
-    if reads_are_locked_down() {
-        error.with_remedy("the kernel is locked down: progs may not read its memory")
-    } else {
-        error
-    }
+    error.within(Step::LoadProg(prog.name))
 }
 
 /// Whether lockdown refuses helpers that read kernel memory.

@@ -12,6 +12,8 @@ use libbpf_rs::libbpf_sys as sys;
 use libbpf_rs::query::{LinkInfoIter, MapInfo, MapInfoIter, ProgInfoIter, ProgramInfo};
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 
+use crate::kernel::eventually;
+
 /// The ids of all progs, maps, links and BTFs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ids {
@@ -51,6 +53,18 @@ impl Ids {
             btfs: &self.btfs - &before.btfs,
         }
     }
+}
+
+/// Checks that the kernel has none that it did not have before, once it has freed what it frees late.
+pub fn expect_nothing_since(before: &Ids, what: &str) -> Result<()> {
+    eventually(|| {
+        let left = Ids::now().since(before);
+        ensure!(
+            left == Ids::default(),
+            "left after {what}: expected nothing, seen {left:?}"
+        );
+        Ok(())
+    })
 }
 
 /// A hash map of u32 to u32.
@@ -105,6 +119,56 @@ pub fn prog(name: &str, btf_name: Option<&str>) -> Result<OwnedFd> {
         )
     };
     owned(fd).context("loading a prog of the test's own")
+}
+
+/// A fd of the link of an id.
+pub fn link_by_id(id: u32) -> Result<OwnedFd> {
+    // SAFETY: a call without pointers.
+    owned(unsafe { sys::bpf_link_get_fd_by_id(id) }).context("a link's fd")
+}
+
+/// Has an LSM prog refuse every bpf command, the kernel's own too, for as long as this lives.
+pub fn deny_bpf() -> Result<OwnedFd> {
+    let vmlinux = fs::read("/sys/kernel/btf/vmlinux")?;
+    // SAFETY: the data has the size that is told, and libbpf copies it; the name ends with NUL.
+    let btf_id = unsafe {
+        let btf = sys::btf__new(vmlinux.as_ptr().cast(), vmlinux.len() as u32);
+        ensure!(!btf.is_null(), "the kernel's BTF cannot be read");
+        let id = sys::btf__find_by_name_kind(btf, c"bpf_lsm_bpf".as_ptr(), sys::BTF_KIND_FUNC);
+        sys::btf__free(btf);
+        id
+    };
+    ensure!(btf_id > 0, "expected an LSM hook named bpf, seen {btf_id}");
+    let insn = |code: u32, imm| sys::bpf_insn {
+        code: code as u8,
+        imm,
+        ..Default::default()
+    };
+    let insns = [
+        insn(sys::BPF_ALU64 | sys::BPF_MOV | sys::BPF_K, -1),
+        insn(sys::BPF_JMP | sys::BPF_EXIT, 0),
+    ];
+    let mut opts = sys::bpf_prog_load_opts {
+        sz: size_of::<sys::bpf_prog_load_opts>() as _,
+        expected_attach_type: sys::BPF_LSM_MAC,
+        attach_btf_id: btf_id as u32,
+        ..Default::default()
+    };
+    // SAFETY: all pointers are to live values of this function, with their counts.
+    let prog = owned(unsafe {
+        sys::bpf_prog_load(
+            sys::BPF_PROG_TYPE_LSM,
+            c"deny_bpf".as_ptr(),
+            c"GPL".as_ptr(),
+            insns.as_ptr(),
+            insns.len() as _,
+            &mut opts,
+        )
+    })
+    .context("loading an LSM prog")?;
+    // SAFETY: the prog names its target itself.
+    owned(unsafe { sys::bpf_raw_tracepoint_open(ptr::null(), prog.as_raw_fd()) })
+        .context("attaching an LSM prog")
 }
 
 /// Does `BPF_PROG_TEST_RUN` of the prog of an id, without input: gives its return value.

@@ -21,6 +21,9 @@ pub const CORPUS_DIR: &str = "/corpus";
 /// A module that is loaded before the corpus, where there is one.
 pub const CORPUS_TESTMOD: &str = "/modules/bpf_testmod.ko";
 
+/// The module's blobs in the initramfs, as lskel_blob.ko takes them.
+pub const BLOB: &str = "/blob";
+
 /// What the guest is to do: the first word of its arguments, which are what follows `--` on the kernel's
 /// command line. The second is the name of the module under test, the third the scenario's.
 pub mod mode {
@@ -47,6 +50,22 @@ pub enum Need {
     TwoCpus,
     /// A module of qemu-test/modules, by its name, in [`MODULE_DIR`].
     TestModule(&'static str),
+    /// The module's blobs, at [`BLOB`].
+    Blob,
+    /// Words for the kernel's command line.
+    Cmdline(&'static str),
+    /// The debug kernel.
+    DebugKernel,
+    /// On the debug kernel it is run with the others of this shard (`make test-debug SHARD=`).
+    Shard(&'static str),
+}
+
+/// The shard of what says nothing of one.
+pub const OTHER_SHARD: &str = "scenarios";
+
+/// Whether a release is that of the debug kernel: see qemu-test/configs/base.config.
+pub fn is_debug(release: &str) -> bool {
+    release.contains("-debug-")
 }
 
 /// How a boot has to end for its test to pass.
@@ -69,6 +88,19 @@ pub struct Scenario {
     pub end: End,
     /// What its machine has.
     pub needs: &'static [Need],
+}
+
+impl Scenario {
+    /// The shard that it belongs to.
+    pub fn shard(&self) -> &'static str {
+        self.needs
+            .iter()
+            .find_map(|need| match need {
+                Need::Shard(name) => Some(*name),
+                _ => None,
+            })
+            .unwrap_or(OTHER_SHARD)
+    }
 }
 
 /// Hands the table to the macro `$then`, as lines of `name, End, [Need…];`.
@@ -200,6 +232,52 @@ macro_rules! each_scenario {
             runner_fails_a_failed_assertion, FailsWith("expected 1, seen 2"), [];
             runner_fails_a_guest_that_hangs, FailsWith("no end within"), [];
             runner_cannot_run_a_guest_that_says_nothing, CannotRun("never said hello"), [];
+            // The lab: what is planted has to be seen, or a clean report proves nothing.
+            the_lab_sees_a_leak, FailsWith("suspected memory leaks"),
+                [DebugKernel, Shard("controls"), TestModule("lab_faults")];
+            the_lab_sees_a_use_after_free, FailsWith("BUG: KASAN: slab-use-after-free"),
+                [DebugKernel, Shard("controls"), TestModule("lab_faults")];
+            the_lab_sees_a_lock_inversion, FailsWith("possible circular locking dependency"),
+                [DebugKernel, Shard("controls"), TestModule("lab_faults")];
+            the_lab_sees_a_map_left_behind, FailsWith("left after"),
+                [DebugKernel, Shard("controls"), TestModule("lab_faults")];
+            the_lab_sees_an_fd_left_open, FailsWith("after loading the C provider"),
+                [DebugKernel, Shard("controls"), CModule];
+            the_lab_makes_an_allocation_fail, Passes,
+                [DebugKernel, Shard("controls"), TestModule("lab_faults")];
+            the_kernels_own_unit_tests_of_rust_pass, Passes,
+                [DebugKernel, Shard("controls"), Cmdline("kunit.autorun=1")];
+            // Each allocation in turn fails.
+            every_failed_allocation_of_insmod_unwinds, Passes, [DebugKernel, Shard("failpoints")];
+            every_failed_allocation_of_a_mount_is_the_kernels_own, Passes, [DebugKernel, Shard("failpoints")];
+            every_failed_allocation_of_rmmod_is_harmless, Passes, [DebugKernel, Shard("failpoints")];
+            the_c_provider_with_failed_allocations, Passes,
+                [DebugKernel, Shard("failpoints"), CModule];
+            // Much of it; README.md says how to choose how much.
+            a_storm_of_mounts_reads_signals_and_rmmods_is_harmless, Passes,
+                [Shard("storms"), TwoCpus];
+            memory_is_flat_over_very_many_mounts, Passes, [Shard("storms")];
+            // Tasks that mean no good.
+            a_thread_that_changes_the_fd_table_gets_no_wrong_link_pinned, Passes,
+                [Shard("hostile"), TwoCpus];
+            a_memory_cgroup_too_small_refuses_cleanly, Passes, [Shard("hostile")];
+            a_task_with_a_seccomp_filter_on_bpf_loads, Passes, [Shard("hostile")];
+            a_task_without_address_space_loads, Passes, [Shard("hostile")];
+            a_delegated_mount_of_a_user_namespace_has_both_files, Passes, [Shard("hostile")];
+            a_mount_in_a_chroot_without_modprobe_works, Passes, [Shard("hostile")];
+            // Settings of the kernel.
+            load_says_why_when_an_lsm_denies_bpf, Passes, [Shard("settings")];
+            load_does_not_care_for_unprivileged_bpf_disabled, Passes, [Shard("settings")];
+            only_a_signed_module_loads_where_signatures_are_enforced, Passes,
+                [DebugKernel, Shard("settings"), Cmdline("module.sig_enforce=1"), TestModule("signed")];
+            a_signed_module_loads_under_lockdown_integrity, Passes,
+                [DebugKernel, Shard("settings"), TestModule("signed")];
+            load_says_why_under_lockdown_confidentiality, Passes,
+                [DebugKernel, Shard("settings"),
+                 TestModule("signed")];
+            // Blobs.
+            a_changed_blob_is_refused_or_harmless, Passes,
+                [Shard("blob"), Blob, TestModule("lskel_blob")];
         }
     };
 }
