@@ -13,7 +13,7 @@ use kernel::prelude::*;
 crate::lskel::fields! {
     /// The maps of `iterators`, in the loader's order.
     pub(crate) struct Maps {
-        /// `iterator.rodata`, array, 1 entry of 123 bytes.
+        /// `iterator.rodata`, array, 1 entry of 708 bytes.
         rodata,
     }
 }
@@ -25,6 +25,8 @@ crate::lskel::fields! {
         dump_bpf_map,
         /// `SEC("iter/bpf_prog")`
         dump_bpf_prog,
+        /// `SEC("iter/bpf_link")`
+        dump_bpf_link,
     }
 }
 
@@ -47,7 +49,7 @@ unsafe impl Object for Iterators {
             name: c"iterator.rodata",
             map_type: 2,
             key_size: 4,
-            value_size: 123,
+            value_size: 708,
             max_entries: 1,
         },
     };
@@ -62,6 +64,12 @@ unsafe impl Object for Iterators {
         dump_bpf_prog: ProgDef {
             name: c"dump_bpf_prog",
             section: c"iter/bpf_prog",
+            prog_type: 26,
+            expected_attach_type: 28,
+        },
+        dump_bpf_link: ProgDef {
+            name: c"dump_bpf_link",
+            section: c"iter/bpf_link",
             prog_type: 26,
             expected_attach_type: 28,
         },
