@@ -338,7 +338,7 @@ static const char *prog_name(struct bpf_prog_aux *aux)
 	__u32 type_id, off;
 
 	if (!btf || !aux->func_info)
-		return aux->name;
+		return aux->name[0] ? aux->name : none;
 
 	type_id = aux->func_info->type_id;
 	/* An array of pointers is more than CO-RE can follow: read the one element. */
@@ -404,13 +404,13 @@ int dump_bpf_map(struct bpf_iter__bpf_map *ctx)
 	struct bpf_map *map = ctx->map;
 
 	header(ctx->meta, map,
-	       "  id name             max_entries  cur_entries type                            key      value"
-	       "      flags     frozen       refs     btf_id");
+	       "  id name             max_entries  cur_entries type                            key      "
+	       "value      flags     frozen       refs     btf_id");
 	if (!map)
 		return 0;
 
-	BPF_SEQ_PRINTF(seq, "%4u %-16s  %10u   %10lld", map->id, map->name, map->max_entries,
-		       bpf_map_sum_elem_count(map));
+	BPF_SEQ_PRINTF(seq, "%4u %-16s  %10u   %10lld", map->id, map->name[0] ? map->name : none,
+		       map->max_entries, bpf_map_sum_elem_count(map));
 	NAME(seq, map->map_type, bpf_map_type, "BPF_MAP_TYPE_");
 	BPF_SEQ_PRINTF(seq, " %10u %10u 0x%08x", map->key_size, map->value_size, map->map_flags);
 	number(seq, FIELD(map, frozen));
@@ -433,9 +433,9 @@ int dump_bpf_prog(struct bpf_iter__bpf_prog *ctx)
 	long len;
 
 	header(ctx->meta, prog,
-	       "  id name             attached target                                             type"
-	       "                     tag                   jited     xlated   verified  sleepable         run_cnt"
-	       "        run_time_ns          misses        age        uid   maps subprogs whole");
+	       "  id name             attached target                                type               "
+	       "      tag                   jited     xlated   verified  sleepable         run_cnt      "
+	       "  run_time_ns          misses        age        uid   maps subprogs whole");
 	if (!prog)
 		return 0;
 
@@ -571,8 +571,8 @@ int dump_bpf_link(struct bpf_iter__bpf_link *ctx)
 	__u32 i;
 
 	header(ctx->meta, link,
-	       "  id type                           prog name             attach                  "
-	       "    target_id target");
+	       "  id type                           prog name             attach                    targ"
+	       "et_id target");
 	if (!link)
 		return 0;
 

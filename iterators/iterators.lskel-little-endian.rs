@@ -13,7 +13,7 @@ use kernel::prelude::*;
 crate::lskel::fields! {
     /// The maps of `iterators`, in the loader's order.
     pub(crate) struct Maps {
-        /// `iterator.rodata`, array, 1 entry of 708 bytes.
+        /// `iterator.rodata`, array, 1 entry of 693 bytes.
         rodata,
     }
 }
@@ -49,7 +49,7 @@ unsafe impl Object for Iterators {
             name: c"iterator.rodata",
             map_type: 2,
             key_size: 4,
-            value_size: 708,
+            value_size: 693,
             max_entries: 1,
         },
     };

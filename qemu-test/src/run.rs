@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure, Context, Result};
 use clap::Parser;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use scenarios::{mode, End, Need, Scenario, C_MODULE, MODULE_DIR, SCENARIOS};
+use scenarios::{mode, End, Need, Scenario, BPFTOOL, C_MODULE, MODULE_DIR, SCENARIOS};
 
 use crate::initramfs::Initramfs;
 use crate::machine::{self, Accel, Machine};
@@ -150,6 +150,9 @@ impl Bench {
                     initramfs.file(C_MODULE, c_module)?;
                 }
                 Need::Modprobe => initramfs.modprobe(&kernel.release, &kernel.module)?,
+                Need::Bpftool => {
+                    initramfs.program(BPFTOOL, Path::new("/usr/sbin/bpftool"))?;
+                }
                 Need::TwoCpus => {}
                 Need::TestModule(name) => {
                     let folder = kernel.test_modules.as_deref().context(
@@ -164,7 +167,7 @@ impl Bench {
             initramfs.program("/bin/busybox", Path::new("/usr/bin/busybox"))?;
         }
         if args[0] == mode::SHELL {
-            initramfs.program("/sbin/bpftool", Path::new("/usr/sbin/bpftool"))?;
+            initramfs.program(BPFTOOL, Path::new("/usr/sbin/bpftool"))?;
         }
         let mut words = args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
         words.insert(1, module);

@@ -4,6 +4,7 @@
 mod features;
 mod load;
 mod mount;
+mod read;
 mod runner;
 mod unload;
 
@@ -13,6 +14,7 @@ use scenarios::{each_scenario, Scenario, SCENARIOS};
 use features::*;
 use load::*;
 use mount::*;
+use read::*;
 use runner::*;
 use unload::*;
 
