@@ -347,7 +347,12 @@ static const char *prog_name(struct bpf_prog_aux *aux)
 	return off < btf->hdr.str_len ? btf->strings + off : aux->name;
 }
 
-/* The bytes that the JIT has made of a prog and its subprogs. */
+/*
+ * The bytes that the JIT has made of a prog and its subprogs.
+ *
+ * Print such a sum as it is: where it is compared with a number, the verifier tells each round from the
+ * one before and never comes to the end of the loop.
+ */
 static __u64 jited(struct bpf_prog *prog)
 {
 	/* Not a load: the verifier would count along with a pointer that it knows. */
