@@ -160,7 +160,6 @@ fn pin_one(dir: &OwnedFd, name: &str, link: &OwnedFd) -> Result<()> {
         sz: size_of::<sys::bpf_obj_pin_opts>() as _,
         file_flags: sys::BPF_F_PATH_FD,
         path_fd: dir.as_raw_fd(),
-        ..Default::default()
     };
     // SAFETY: both pointers are to live values, NUL-terminated and of the size that it says.
     let error = unsafe { sys::bpf_obj_pin_opts(link.as_raw_fd(), path.as_ptr(), &opts) };
@@ -179,7 +178,6 @@ fn get(dir: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
         sz: size_of::<sys::bpf_obj_get_opts>() as _,
         file_flags: sys::BPF_F_PATH_FD,
         path_fd: dir.as_raw_fd(),
-        ..Default::default()
     };
     // SAFETY: both pointers are to live values, NUL-terminated and of the size that it says.
     owned(unsafe { sys::bpf_obj_get_opts(path.as_ptr(), &opts) })

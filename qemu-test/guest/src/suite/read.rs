@@ -664,7 +664,7 @@ pub fn pin_says_why_it_cannot() -> Result<()> {
     expect(MNT, "is bpf_preload_rs loaded?")?;
     load()?;
     // The kernel lets nobody use names with a dot, but in a folder of mode 0.
-    fs::set_permissions(MNT, fs::Permissions::from_mode(0))?;
+    fs::set_permissions(MNT, fs::Permissions::from_mode(0o0))?;
     fs::create_dir(format!("{MNT}/progs.debug"))?;
     fs::set_permissions(MNT, fs::Permissions::from_mode(0o777))?;
     expect(MNT, "progs.debug exists and is something else")?;
