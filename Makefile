@@ -9,6 +9,10 @@ export KDIR KERNEL KERNELS OBJECTS COMPARE SHARD CMDLINE
 all: ## build bpf_preload_rs.ko for the default kernel; KERNEL=RELEASE or KDIR=DIR for another
 	@scripts/module
 
+.PHONY: pin
+pin: ## build bpf-preload-pin, which puts the files into a bpffs that is mounted already
+	@scripts/pin-program
+
 .PHONY: demo
 demo: ## the main job, from nothing: boot a stock kernel with the module and show both files
 	@scripts/qemu demo

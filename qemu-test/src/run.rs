@@ -11,7 +11,9 @@ use std::time::Duration;
 use anyhow::{bail, ensure, Context, Result};
 use clap::Parser;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use scenarios::{is_debug, mode, End, Need, Scenario, BLOB, C_MODULE, MODULE_DIR, SCENARIOS};
+use scenarios::{
+    is_debug, mode, End, Need, Scenario, BLOB, BPFTOOL, C_MODULE, MODULE_DIR, SCENARIOS,
+};
 
 use crate::corpus;
 use crate::initramfs::Initramfs;
@@ -176,6 +178,9 @@ impl Bench {
                 Need::Blob => initramfs.bytes(BLOB, &corpus::of_the_module()?),
                 Need::TwoCpus | Need::DebugKernel | Need::Shard(_) => {}
                 Need::Cmdline(words) => cmdline.push((*words).to_owned()),
+                Need::Bpftool => {
+                    initramfs.program(BPFTOOL, Path::new("/usr/sbin/bpftool"))?;
+                }
                 Need::TestModule(name) => {
                     let folder = kernel.test_modules.as_deref().context(
                         "this needs the test modules: give --test-modules (scripts/test-modules builds them)",
@@ -189,7 +194,7 @@ impl Bench {
             initramfs.program("/bin/busybox", Path::new("/usr/bin/busybox"))?;
         }
         if args[0] == mode::SHELL {
-            initramfs.program("/sbin/bpftool", Path::new("/usr/sbin/bpftool"))?;
+            initramfs.program(BPFTOOL, Path::new("/usr/sbin/bpftool"))?;
         }
         let mut words = args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
         words.insert(1, module);

@@ -346,13 +346,13 @@ pub struct ProgRow {
     pub attached: String,
 }
 
-/// Reads a file and takes off its header, which must be this one.
+/// Reads a file and takes off its header, which must begin with this.
 fn rows(path: &str, header: &str) -> Result<Vec<String>> {
     let text = fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
     let mut lines = text.lines().map(str::to_owned);
     let seen = lines.next().unwrap_or_default();
     ensure!(
-        seen == header,
+        seen.starts_with(header),
         "header of {path}: expected {header:?}, seen {seen:?}"
     );
     Ok(lines.collect())
@@ -365,12 +365,11 @@ pub fn map_rows(mount: &str) -> Result<Vec<MapRow>> {
         .iter()
         .map(|line| {
             let words: Vec<_> = line.split_whitespace().collect();
-            // A map need not have a name.
-            let (id, name, max, cur) = match words[..] {
-                [id, name, max, cur] => (id, name, max, cur),
-                [id, max, cur] => (id, "", max, cur),
-                _ => bail!("a row of {path}: expected 3 or 4 words, seen {line:?}"),
+            let [id, name, max, cur, ..] = words[..] else {
+                bail!("a row of {path}: expected at least 4 words, seen {line:?}");
             };
+            // A map need not have a name.
+            let name = if name == "-" { "" } else { name };
             Ok(MapRow {
                 id: id.parse()?,
                 name: name.to_owned(),

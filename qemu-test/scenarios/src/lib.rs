@@ -16,6 +16,9 @@ pub const C_MODULE: &str = "/modules/c/bpf_preload.ko";
 /// The module of qemu-test/gallery.
 pub const GALLERY: &str = "lskel_gallery";
 
+/// bpftool in the initramfs.
+pub const BPFTOOL: &str = "/sbin/bpftool";
+
 /// Folder of the initramfs with what lskel_blob.ko is to load, a file for each object.
 pub const CORPUS_DIR: &str = "/corpus";
 /// A module that is loaded before the corpus, where there is one.
@@ -46,6 +49,8 @@ pub enum Need {
     CModule,
     /// kmod's modprobe, and depmod's indexes with the module under test.
     Modprobe,
+    /// bpftool, at [`BPFTOOL`].
+    Bpftool,
     /// A second CPU.
     TwoCpus,
     /// A module of qemu-test/modules, by its name, in [`MODULE_DIR`].
@@ -135,6 +140,14 @@ macro_rules! each_scenario {
             a_mount_after_rmmod_finds_no_provider, Passes, [];
             nothing_is_left_after_rmmod_and_umount, Passes, [];
             ten_loads_and_unloads_each_give_readable_files, Passes, [];
+            // Reading.
+            every_row_agrees_with_bpftool, Passes, [Bpftool, TwoCpus];
+            ten_thousand_progs_and_maps_are_listed_once_each, Passes, [];
+            links_debug_names_what_links_are_attached_to, Passes, [Bpftool];
+            odd_names_never_break_a_row, Passes, [];
+            pin_puts_the_files_into_a_mount_that_is_older, Passes, [];
+            pin_says_why_it_cannot, Passes, [];
+            a_group_may_read_when_root_says_so, Passes, [];
             // Light skeletons: qemu-test/modules/README.md says which feature is seen where.
             a_skeletons_globals_set_before_and_after_load_are_what_progs_see, Passes,
                 [TestModule("lskel_features")];
