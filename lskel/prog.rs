@@ -63,9 +63,6 @@ enum Kind {
 
 impl Prog<'_> {
     fn kind(&self) -> Kind {
-        // What `BPF_LINK_CREATE` says of kprobe.multi, in all kernels.
-        const BPF_F_KPROBE_MULTI_RETURN: u32 = 1;
-
         let returns = self.section_head() == b"kretprobe.multi";
 
         match self.def.prog_type {
@@ -83,7 +80,7 @@ impl Prog<'_> {
                 bindings::bpf_attach_type_BPF_TRACE_KPROBE_MULTI
                 | bindings::bpf_attach_type_BPF_TRACE_KPROBE_SESSION => {
                     Kind::KprobeMulti(if returns {
-                        BPF_F_KPROBE_MULTI_RETURN
+                        bindings::BPF_F_KPROBE_MULTI_RETURN
                     } else {
                         0
                     })
@@ -109,8 +106,18 @@ impl Prog<'_> {
             bindings::bpf_prog_type_BPF_PROG_TYPE_PERF_EVENT => {
                 Kind::Never("a module cannot open a perf event: attach it from user space")
             }
-            bindings::bpf_prog_type_BPF_PROG_TYPE_XDP
-            | bindings::bpf_prog_type_BPF_PROG_TYPE_SCHED_CLS => Kind::Interface,
+            bindings::bpf_prog_type_BPF_PROG_TYPE_XDP => Kind::Interface,
+            bindings::bpf_prog_type_BPF_PROG_TYPE_SCHED_CLS => {
+                match self.def.expected_attach_type {
+                    bindings::bpf_attach_type_BPF_TCX_INGRESS
+                    | bindings::bpf_attach_type_BPF_TCX_EGRESS
+                    | bindings::bpf_attach_type_BPF_NETKIT_PRIMARY
+                    | bindings::bpf_attach_type_BPF_NETKIT_PEER => Kind::Interface,
+                    _ => Kind::Never(
+                        "a tc filter wants netlink: use tcx/ingress or tcx/egress, or attach it from user space",
+                    ),
+                }
+            }
             bindings::bpf_prog_type_BPF_PROG_TYPE_CGROUP_SKB
             | bindings::bpf_prog_type_BPF_PROG_TYPE_CGROUP_SOCK
             | bindings::bpf_prog_type_BPF_PROG_TYPE_CGROUP_SOCK_ADDR

@@ -57,6 +57,12 @@ int no_usdt(void *ctx)
 	return 0;
 }
 
+SEC("tc")
+int no_tc(void *ctx)
+{
+	return 0;
+}
+
 /* From here on: can be attached, each in its own way. */
 SEC("raw_tp")
 int no_raw_tp(void *ctx)

@@ -48,6 +48,7 @@ pub(crate) fn load() -> Result<Held, LoadError> {
         progs.no_uretprobe.attach(),
         progs.no_uprobe_multi.attach(),
         progs.no_usdt.attach(),
+        progs.no_tc.attach_interface(1, 0),
         // Too little is known of the target.
         progs.no_raw_tp.attach(),
         progs.no_kp_multi.attach(),

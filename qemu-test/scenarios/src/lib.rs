@@ -141,7 +141,7 @@ macro_rules! each_scenario {
             nothing_is_left_after_rmmod_and_umount, Passes, [];
             ten_loads_and_unloads_each_give_readable_files, Passes, [];
             // Reading.
-            every_row_agrees_with_bpftool, Passes, [Bpftool, TwoCpus];
+            every_row_agrees_with_bpftool, Passes, [Bpftool, TwoCpus, TestModule("lskel_gallery")];
             ten_thousand_progs_and_maps_are_listed_once_each, Passes, [];
             links_debug_names_what_links_are_attached_to, Passes, [Bpftool];
             odd_names_never_break_a_row, Passes, [];

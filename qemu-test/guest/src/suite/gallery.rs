@@ -48,6 +48,11 @@ fn try_load(entries: &[&str]) -> Result<Result<(), Errno>> {
     )
 }
 
+/// Loads all entries.
+pub fn load_gallery() -> Result<()> {
+    Ok(try_load(&[])??)
+}
+
 /// Loads an entry.
 fn load(entry: &str) -> Result<()> {
     try_load(&[entry])?.with_context(|| format!("expected {entry} to load, seen an error"))

@@ -21,6 +21,7 @@ use rustix::thread::{
 use scenarios::BPFTOOL;
 use serde_json::Value;
 
+use super::gallery::load_gallery;
 use crate::bpf;
 use crate::kernel::{load, mount_bpffs};
 
@@ -234,6 +235,7 @@ pub fn every_row_agrees_with_bpftool() -> Result<()> {
         "freezing a map"
     );
     fs::write("/proc/sys/kernel/bpf_stats_enabled", "1")?;
+    load_gallery()?;
     let stable = bpf::Ids::now().since(&before);
     for cpu in 0..2 {
         let mut cpus = CpuSet::new();

@@ -118,6 +118,10 @@ pub fn gallery_refused_attach_says_why_and_what_to_do_instead() -> Result<()> {
         refused("uretprobe", UPROBE),
         refused("uprobe_multi", UPROBE),
         refused("usdt", UPROBE),
+        refused(
+            "tc",
+            "a tc filter wants netlink: use tcx/ingress or tcx/egress, or attach it from user space",
+        ),
         invalid("raw_tp", "its section names no tracepoint: raw_tp/NAME"),
         invalid("kp_multi", FUNCTIONS),
         invalid("xdp", "name the interface: attach_interface()"),

@@ -5,7 +5,7 @@ use anyhow::{ensure, Result};
 use rustix::io::Errno;
 use scenarios::{GALLERY, MODULE_DIR};
 
-use super::{expect_nothing_since, load, try_load};
+use super::{expect_nothing_since, load, load_gallery, try_load};
 use crate::bpf::{self, Ids};
 use crate::kernel::{dmesg, expect_fds, fds, insmod_with, loaded_modules, rmmod};
 
@@ -94,7 +94,7 @@ pub fn gallery_leaves_nothing_after_rmmod() -> Result<()> {
     let bystander = bpf::prog("bystander", None)?;
     let fds_before = fds()?;
     let before = Ids::now();
-    try_load(&[])??;
+    load_gallery()?;
     expect_fds(&fds_before, "insmod")?;
     rmmod(GALLERY)?;
     expect_fds(&fds_before, "rmmod")?;
