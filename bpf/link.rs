@@ -9,7 +9,8 @@ use core::ptr::NonNull;
 use kernel::{
     bindings,
     error::from_err_ptr,
-    prelude::*, //
+    prelude::*,
+    sync::rcu, //
 };
 
 /// A reference to a `struct bpf_link`.
@@ -47,6 +48,25 @@ impl Link {
     pub(crate) fn link_type(&self) -> bindings::bpf_link_type {
         // SAFETY: by the type invariants the link is there; its type is set once, before it has an fd.
         unsafe { (*self.ptr.as_ptr()).type_ }
+    }
+
+    /// Whether its prog has this name, of which the kernel keeps the first 15 bytes.
+    pub(crate) fn is_of(&self, prog: &CStr) -> bool {
+        let _guard = rcu::read_lock();
+        // SAFETY: by the type invariants the link is there. `BPF_LINK_UPDATE` may put another prog into it at any
+        // time, and frees the one before after an RCU grace period; this is within a read-side section.
+        let name = unsafe {
+            let prog = (&raw const (*self.ptr.as_ptr()).prog).read_volatile();
+            if prog.is_null() {
+                return false;
+            }
+            (*(*prog).aux).name
+        };
+        let known = prog.to_bytes().iter().take(name.len() - 1);
+
+        known
+            .copied()
+            .eq(name.iter().map(|&c| c as u8).take_while(|&c| c != 0))
     }
 
     /// The link itself, without a reference: good for as long as this lives.

@@ -327,7 +327,18 @@ impl Prog<'_> {
     }
 
     fn take_link(&self, fd: &OwnedFd) -> Result<Link, LoadError> {
-        Link::get_from_fd(fd).map_err(LoadError::at(Step::TakeLink(self.def.name)))
+        let failed = LoadError::at(Step::TakeLink(self.def.name));
+        let link = match Link::get_from_fd(fd) {
+            Ok(link) => link,
+            Err(e) => return Err(failed(e)),
+        };
+
+        // Fds are the task's: another thread of it can have put something else there.
+        if link.is_of(self.def.name) {
+            Ok(link)
+        } else {
+            Err(failed(EBADF).with_remedy("another thread of this process changes its fds"))
+        }
     }
 
     fn error(&self, error: Error, remedy: &'static str) -> LoadError {

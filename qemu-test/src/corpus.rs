@@ -199,14 +199,14 @@ fn request(max_entries: &[u32], progs: usize, data: &[u8], insns: &[u8]) -> Vec<
     bytes
 }
 
-/// The module's own blobs, of the machine's byte order, as one request: one map, two progs.
+/// The module's own blobs, of the machine's byte order, as one request: one map, three progs.
 pub fn of_the_module() -> Result<Vec<u8>> {
     let file = |what| {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../iterators");
         let path = format!("{folder}/iterators.lskel-little-endian.{what}");
         fs::read(&path).with_context(|| format!("reading {path}"))
     };
-    Ok(request(&[0], 2, &file("data")?, &file("insns")?))
+    Ok(request(&[0], 3, &file("data")?, &file("insns")?))
 }
 
 /// The blobs of bpftool's light skeleton, out of the C header that it writes.

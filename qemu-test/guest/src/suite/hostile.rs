@@ -184,7 +184,7 @@ pub fn a_thread_that_changes_the_fd_table_gets_no_wrong_link_pinned() -> Result<
     load()?;
     mount_bpffs(MNT)?;
     unload()?;
-    let rounds = setting("meddle_rounds", 200, 200)?.to_string();
+    let rounds = setting("meddle_rounds", 200, 50)?.to_string();
     let before = Ids::now();
     let seen = in_child(&["meddle", &rounds])?;
     note(&format!("| fd table changed during a load | {seen} |"));
