@@ -114,7 +114,7 @@ fn check<O: Object>(name: &str, maps: usize, progs: usize) {
 }
 
 fn main() {
-    check::<globals::GlobalsObject>("globals", 4, 1);
+    check::<globals::GlobalsObject>("globals", 5, 1);
     check::<many_progs::ManyProgs>("many_progs", 1, 40);
     check::<nothing::Nothing>("nothing", 0, 1);
     check::<slots::Slots>("slots", 6, 2);
@@ -125,8 +125,8 @@ fn main() {
     assert_eq!(sections.data.start(), [3, 0, 0, 0, 0x65, 0, 0, 0, 1]);
     assert_eq!(&sections.data_read_mostly.start(), b"four\0");
     assert_eq!(sections.bss.start(), [0; 48]);
-    let maps = globals::Maps { rodata: 0, data: 1, data_read_mostly: 2, bss: 3 };
-    assert_eq!(*(sections.data_read_mostly.map)(&maps), 2);
+    let maps = globals::Maps { rodata: 0, data: 1, data_guarded: 2, data_read_mostly: 3, bss: 4 };
+    assert_eq!(*(sections.data_read_mostly.map)(&maps), 3);
 
     let slots: Vec<_> = slots::Slots::PROG_ARRAY_SLOTS
         .iter()
