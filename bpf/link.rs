@@ -66,7 +66,7 @@ impl Link {
 
         known
             .copied()
-            .eq(name.iter().map(|&c| c as u8).take_while(|&c| c != 0))
+            .eq(name.iter().copied().take_while(|&c| c != 0))
     }
 
     /// The link itself, without a reference: good for as long as this lives.
