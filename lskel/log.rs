@@ -85,19 +85,18 @@ impl Log {
     }
 }
 
+/// Whether another try may end otherwise. The kernel has other errnos than `ENOMEM` for some of the allocations that
+/// it fails to make.
+pub(super) fn worth_another_try(error: &LoadError) -> bool {
+    matches!(
+        error.step(),
+        Step::LoadLoaderProg | Step::RunLoaderProg | Step::LoaderProg
+    ) && ![ENOMEM, EMFILE, ENFILE, EINTR, EAGAIN, ERESTARTSYS].contains(&error.error())
+}
+
 /// Whether a log would tell more of an error than its errno.
 pub(super) fn worth_a_log(error: &LoadError) -> bool {
-    matches!(error.step(), Step::LoaderProg)
-        && ![
-            ENOMEM,
-            EMFILE,
-            ENFILE,
-            EINTR,
-            EAGAIN,
-            ERESTARTSYS,
-            eopnotsupp(),
-        ]
-        .contains(&error.error())
+    matches!(error.step(), Step::LoaderProg) && error.error() != eopnotsupp()
 }
 
 /// The integer at an offset of the data. [`None`] outside of it.

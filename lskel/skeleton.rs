@@ -23,6 +23,7 @@ use super::{
     log::{
         explain,
         worth_a_log,
+        worth_another_try,
         Log, //
     },
     prog::Prog, //
@@ -190,8 +191,8 @@ impl<O: Object> Skeleton<Open<O>> {
     }
 
     /// Has the kernel keep a log of the load, in the words of `BPF_PROG_LOAD`: 1 for what the verifier does, 2
-    /// for more of it. If the load fails, the end of the log goes to dmesg. With 0, where this starts, a load
-    /// that fails is run again with 1.
+    /// for more of it. If the load fails, the end of the log goes to dmesg. With 0, where this starts, the second
+    /// try of a load that fails is run with 1.
     ///
     /// The value of a module parameter will do: newer kernels hand it out, older ones lend it.
     pub(crate) fn log_level(mut self, level: impl Borrow<u32>) -> Self {
@@ -244,23 +245,16 @@ impl<O: Object> Skeleton<Open<O>> {
             0 => None,
             level => Log::new(level).ok(),
         };
-        let ctx = match self.run(log.as_ref(), &mut left) {
-            Ok(ctx) => ctx,
-            Err(mut error) => {
+        let mut ctx = self.run(log.as_ref(), &mut left);
+        if let Err(error) = ctx.as_ref().map_err(|e| *e) {
+            if worth_another_try(&error) {
                 if log.is_none() && worth_a_log(&error) {
                     log = Log::new(1).ok();
-                    match self.run(log.as_ref(), &mut left) {
-                        // What this has loaded is not what failed before: it goes.
-                        Ok(ctx) => {
-                            take_fds(&ctx);
-                            log = None;
-                        }
-                        Err(again) => error = again,
-                    }
                 }
-                return Err(explain::<O>(error, &left, log.as_ref()));
+                ctx = self.run(log.as_ref(), &mut left);
             }
-        };
+        }
+        let ctx = ctx.map_err(|e| explain::<O>(e, &left, log.as_ref()))?;
 
         // All of them are ours before the first that is missing can end this.
         let (maps, progs) = take_fds(&ctx);
