@@ -49,7 +49,7 @@ macro_rules! gallery {
             imports_ns: ["BPF_INTERNAL"],
             params: {
                 log_level: u32 {
-                    default: 0,
+                    default: 1,
                     description: "level of the kernel's log of the load of `broken`",
                 },
                 $( $name: u8 { default: 0, description: $what, }, )*
