@@ -18,9 +18,11 @@ use crate::suite::gallery::mount_cgroup2;
 use crate::suite::storms::setting;
 
 const MNT: &str = "/tmp/bpf";
-/// In the gallery one of so many points is tried with each entry, another one with the next: all of them take
-/// hours.
-const GALLERY_STEP: u64 = 13;
+/// How many allocations of an insmod are tried, and of that of a gallery entry: the verifier makes thousands.
+const POINTS: u64 = 400;
+const GALLERY_POINTS: u64 = 20;
+/// More than there are.
+const NEVER: u32 = 1_000_000;
 /// Entries that have no part in this: they fail by themselves, or load in another task.
 const NOT_SWEPT: &[&str] = &[
     "log_level",
@@ -95,6 +97,9 @@ impl Module {
 /// What the points of one operation came to.
 #[derive(Default)]
 struct Tally {
+    /// Allocations in it.
+    all: u32,
+    /// Those that were made to fail.
     points: u32,
     /// The operation was done in spite of the fault.
     done: u32,
@@ -124,6 +129,7 @@ impl Tally {
     }
 
     fn add(&mut self, more: Tally) {
+        self.all += more.all;
         self.points += more.points;
         self.done += more.done;
         for (errno, count) in more.refused {
@@ -144,7 +150,8 @@ impl Tally {
             .collect::<Vec<_>>()
             .join(", ");
         note(&format!(
-            "| {module} | {operation} | {} | {} | {errors} | {} | {} | {} | {} |",
+            "| {module} | {operation} | {} | {} | {} | {errors} | {} | {} | {} | {} |",
+            self.all.max(self.points),
             self.points,
             self.done,
             self.spoken.len(),
@@ -179,7 +186,7 @@ fn name_of(errno: i32) -> String {
 
 /// Says every now and then that it goes on.
 fn progress(operation: &str, nth: u32) {
-    if nth % 50 == 0 {
+    if nth % 10 == 0 {
         note(&format!("{operation}: {nth} points"));
     }
 }
@@ -194,21 +201,44 @@ fn baseline() -> Result<Ids> {
     Ok(Ids::now())
 }
 
-/// Loads with faults: the `first` allocation, and every `step`th from there.
-fn insmod_sweep(module: &Module, first: u32, step: usize) -> Result<Tally> {
+/// `count` numbers of allocations out of `all`: those at either end, where each is another, and some between.
+fn points(all: u32, count: u32) -> Vec<u32> {
+    let end = count / 3;
+    let step = (all.saturating_sub(2 * end) / end.max(1)).max(1);
+    let between = (end..all.saturating_sub(end)).step_by(step as usize);
+    let (first, last) = (1..=end.min(all), all.saturating_sub(end)..=all);
+    let mut points: Vec<_> = first
+        .chain(between)
+        .chain(last)
+        .filter(|nth| *nth > 0)
+        .collect();
+    points.sort_unstable();
+    points.dedup();
+    points
+}
+
+/// Loads with faults, about `count` of them.
+fn insmod_sweep(module: &Module, count: u64) -> Result<Tally> {
     // What the kernel keeps once it has it.
     module.expect_to_work()?;
     let before = baseline()?;
+    let insmod = |nth| Fault::run(nth, &["insmod", &module.file, &module.params]);
+    let whole = insmod(NEVER)?;
+    whole.answer.context("insmod without a fault")?;
+    module.expect_loaded_to_work()?;
     let mut messages = Messages::from_now()?;
     let mut tally = Tally::default();
+    tally.all = whole.allocations;
     let prefix = format!("{}: ", module.name);
     let mut silent = Vec::new();
-    for nth in (first..).step_by(step) {
-        let fault = Fault::run(nth, &["insmod", &module.file, &module.params])?;
+    for nth in points(whole.allocations, count as u32) {
+        let fault = insmod(nth)?;
         if !fault.hit {
+            // One time there are a few more than the other.
             fault.answer.context("insmod without a fault")?;
             module.expect_loaded_to_work()?;
-            break;
+            messages.new_lines()?;
+            continue;
         }
         tally.count(nth, &fault);
         let lines: Vec<_> = messages
@@ -250,7 +280,7 @@ fn insmod_sweep(module: &Module, first: u32, step: usize) -> Result<Tally> {
                 .with_context(|| format!("after fault {nth}"))?;
         }
         messages.new_lines()?;
-        progress("insmod", nth);
+        progress("insmod", tally.points);
     }
     if !tally.spoken.is_empty() {
         tally.silent = silent;
@@ -347,7 +377,7 @@ fn expect_clean(tally: &Tally) -> Result<()> {
 }
 
 pub fn every_failed_allocation_of_insmod_unwinds() -> Result<()> {
-    let tally = insmod_sweep(&Module::ours(), 1, 1)?;
+    let tally = insmod_sweep(&Module::ours(), setting("points", POINTS, POINTS)?)?;
     tally.row("bpf_preload_rs", "insmod");
     ensure!(
         !tally.spoken.is_empty(),
@@ -362,20 +392,38 @@ pub fn failed_allocations_of_each_gallery_entry_unwind() -> Result<()> {
     let file = fs::read(format!("{MODULE_DIR}/{GALLERY}.ko"))?;
     let entries: Vec<_> = file
         .split(|byte| *byte == 0)
-        .filter_map(|text| std::str::from_utf8(text).ok()?.strip_prefix("parm=")?.split(':').next())
+        .filter_map(|text| {
+            std::str::from_utf8(text)
+                .ok()?
+                .strip_prefix("parm=")?
+                .split(':')
+                .next()
+        })
         .filter(|entry| !NOT_SWEPT.contains(entry))
         .collect();
-    ensure!(entries.len() > 40, "expected the gallery's entries, seen {entries:?}");
-    let step = setting("gallery_step", GALLERY_STEP, GALLERY_STEP)?;
+    let count = setting("points", GALLERY_POINTS, GALLERY_POINTS)?;
     let mut all = Tally::default();
-    for (number, entry) in (0..).zip(&entries) {
-        let tally = insmod_sweep(&Module::gallery(entry), 1 + number % step as u32, step as usize)
-            .with_context(|| format!("entry {entry}"))?;
+    let mut swept = 0;
+    for entry in &entries {
+        let module = Module::gallery(entry);
+        if module.expect_to_work().is_err() {
+            note(&format!("{entry}: not on this kernel"));
+            continue;
+        }
+        swept += 1;
+        let tally = insmod_sweep(&module, count).with_context(|| format!("entry {entry}"))?;
         expect_clean(&tally).with_context(|| format!("entry {entry}"))?;
-        note(&format!("{entry}: {} points", tally.points));
+        note(&format!(
+            "{entry}: {} of {} points",
+            tally.points, tally.all
+        ));
         all.add(tally);
     }
-    all.row(GALLERY, &format!("insmod of {} entries", entries.len()));
+    all.row(GALLERY, &format!("insmod of {swept} entries"));
+    ensure!(
+        swept > 40,
+        "expected more than 40 entries that load, seen {swept}"
+    );
     Ok(())
 }
 
@@ -413,7 +461,7 @@ pub fn every_failed_allocation_of_rmmod_is_harmless() -> Result<()> {
 
 pub fn the_c_provider_with_failed_allocations() -> Result<()> {
     let c = Module::c();
-    insmod_sweep(&c, 1, 1)?.row("bpf_preload (C)", "insmod");
+    insmod_sweep(&c, setting("points", POINTS, POINTS)?)?.row("bpf_preload (C)", "insmod");
     mount_sweep(Some(&c), true)?.row("bpf_preload (C)", "first mount");
     mount_sweep(Some(&c), false)?.row("bpf_preload (C)", "later mount");
     rmmod_sweep(&c)?.row("bpf_preload (C)", "rmmod");
