@@ -19,7 +19,7 @@ use crate::suite::storms::setting;
 
 const MNT: &str = "/tmp/bpf";
 /// How many allocations of an insmod are tried, and of that of a gallery entry: the verifier makes thousands.
-const POINTS: u64 = 400;
+const POINTS: u64 = 250;
 const GALLERY_POINTS: u64 = 20;
 /// More than there are.
 const NEVER: u32 = 1_000_000;
