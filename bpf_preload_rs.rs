@@ -54,8 +54,8 @@ module! {
     imports_ns: ["BPF_INTERNAL"],
     params: {
         log_level: u32 {
-            default: 0,
-            description: "Level of the kernel's log of the load, which goes to dmesg if the load fails. 0: the load is run again with 1",
+            default: 1,
+            description: "Level of the kernel's log of a load that fails, which goes to dmesg",
         },
     },
 }

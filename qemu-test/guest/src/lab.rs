@@ -146,12 +146,14 @@ pub struct Fault {
     pub answer: Result<(), Errno>,
     /// Whether there were as many allocations.
     pub hit: bool,
+    /// How many there were, if it was not hit.
+    pub allocations: u32,
     /// Whether the task had other fds after it.
     pub fds_changed: bool,
 }
 
 impl Fault {
-    /// Runs `insmod FILE`, `rmmod NAME`, `mount FOLDER` or `open FILE` with a fault, in a child.
+    /// Runs `insmod FILE PARAMS`, `rmmod NAME`, `mount FOLDER` or `open FILE` with a fault, in a child.
     pub fn run(nth: u32, operation: &[&str]) -> Result<Self> {
         let output = Command::new("/proc/self/exe")
             .args(["fault", &nth.to_string()])
@@ -161,7 +163,7 @@ impl Fault {
             .context("starting a child with a fault")?;
         let text = String::from_utf8_lossy(&output.stdout);
         let numbers: Vec<i32> = text.split_whitespace().flat_map(str::parse).collect();
-        let [errno, hit, fds_changed] = numbers[..] else {
+        let [errno, left, fds_changed] = numbers[..] else {
             bail!(
                 "a child with fault {nth} in {operation:?}: {:?}",
                 output.status
@@ -172,7 +174,9 @@ impl Fault {
                 0 => Ok(()),
                 errno => Err(Errno::from_raw_os_error(errno)),
             },
-            hit: hit == 1,
+            // 0: the fault has been used up.
+            hit: left == 0,
+            allocations: nth.saturating_sub(left.unsigned_abs()),
             fds_changed: fds_changed == 1,
         })
     }
@@ -186,10 +190,11 @@ pub fn child(nth: &str, operation: &[&str]) -> Result<()> {
     let before = fds()?;
     let mut left = [0; 16];
     let answer = match operation {
-        ["insmod", path] => {
+        ["insmod", path, params] => {
             let file = fs::File::open(path)?;
+            let params = std::ffi::CString::new(*params)?;
             fail_nth.write_all(nth.as_bytes())?;
-            rustix::system::finit_module(&file, c"", 0)
+            rustix::system::finit_module(&file, &params, 0)
         }
         ["rmmod", name] => {
             let name = std::ffi::CString::new(*name)?;
@@ -208,9 +213,8 @@ pub fn child(nth: &str, operation: &[&str]) -> Result<()> {
     };
     let length = left_of_it.read(&mut left)?;
     fail_nth.write_all(b"0")?;
-    // 0: the fault has been used up.
-    let hit = String::from_utf8_lossy(&left[..length]).trim() == "0";
+    let left = String::from_utf8_lossy(&left[..length]).trim().to_owned();
     let errno = answer.err().map_or(0, Errno::raw_os_error);
-    println!("{errno} {} {}", i32::from(hit), i32::from(fds()? != before));
+    println!("{errno} {left} {}", i32::from(fds()? != before));
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::fs;
 
 use anyhow::{ensure, Context, Result};
 use rustix::io::Errno;
-use scenarios::{C_MODULE, MODULE_DIR};
+use scenarios::{C_MODULE, GALLERY, MODULE_DIR};
 
 use crate::bpf::{self, expect_both_files, Ids};
 use crate::kernel::{
@@ -14,8 +14,25 @@ use crate::kernel::{
 };
 use crate::ktap::note;
 use crate::lab::{within_module, Fault};
+use crate::suite::gallery::mount_cgroup2;
+use crate::suite::storms::setting;
 
 const MNT: &str = "/tmp/bpf";
+/// How many allocations of an insmod are tried, and of that of a gallery entry: the verifier makes thousands.
+const POINTS: u64 = 250;
+const GALLERY_POINTS: u64 = 20;
+/// More than there are.
+const NEVER: u32 = 1_000_000;
+/// Entries that have no part in this: they fail by themselves, or load in another task.
+const NOT_SWEPT: &[&str] = &[
+    "log_level",
+    "refused_attach",
+    "broken",
+    "missing_kfunc",
+    "missing_target",
+    "module_btf",
+    "kernel_thread",
+];
 /// After so many points the whole of insmod, mount, read, umount and rmmod has to work.
 const WHOLE: u32 = 25;
 
@@ -23,6 +40,7 @@ const WHOLE: u32 = 25;
 struct Module {
     file: String,
     name: String,
+    params: String,
     /// Whether it puts files into each mount.
     provider: bool,
 }
@@ -32,6 +50,7 @@ impl Module {
         Module {
             file: module_file(),
             name: module().to_owned(),
+            params: String::new(),
             provider: true,
         }
     }
@@ -40,23 +59,28 @@ impl Module {
         Module {
             file: C_MODULE.to_owned(),
             name: "bpf_preload".to_owned(),
+            params: String::new(),
             provider: true,
         }
     }
 
-    /// A module of qemu-test/modules that only loads a skeleton.
-    #[expect(dead_code, reason = "for lskel_gallery")]
-    fn test(name: &str) -> Self {
+    /// An entry of the gallery.
+    fn gallery(entry: &str) -> Self {
         Module {
-            file: format!("{MODULE_DIR}/{name}.ko"),
-            name: name.to_owned(),
+            file: format!("{MODULE_DIR}/{GALLERY}.ko"),
+            name: GALLERY.to_owned(),
+            params: format!("{entry}=1"),
             provider: false,
         }
     }
 
+    fn load(&self) -> Result<()> {
+        insmod_in_child(&self.file, &self.params)
+    }
+
     /// Loads it without a fault, sees that it works, and takes it out.
     fn expect_to_work(&self) -> Result<()> {
-        insmod_in_child(&self.file)?;
+        self.load()?;
         self.expect_loaded_to_work()
     }
 
@@ -73,6 +97,9 @@ impl Module {
 /// What the points of one operation came to.
 #[derive(Default)]
 struct Tally {
+    /// Allocations in it.
+    all: u32,
+    /// Those that were made to fail.
     points: u32,
     /// The operation was done in spite of the fault.
     done: u32,
@@ -91,7 +118,7 @@ struct Tally {
 
 impl Tally {
     fn count(&mut self, nth: u32, fault: &Fault) {
-        self.points = nth;
+        self.points += 1;
         match fault.answer {
             Ok(()) => self.done += 1,
             Err(errno) => *self.refused.entry(errno.raw_os_error()).or_default() += 1,
@@ -99,6 +126,19 @@ impl Tally {
         if fault.fds_changed {
             self.fds_changed.push(nth);
         }
+    }
+
+    fn add(&mut self, more: Tally) {
+        self.all += more.all;
+        self.points += more.points;
+        self.done += more.done;
+        for (errno, count) in more.refused {
+            *self.refused.entry(errno).or_default() += count;
+        }
+        self.silent.extend(more.silent);
+        self.spoken.extend(more.spoken);
+        self.fds_changed.extend(more.fds_changed);
+        self.left.extend(more.left);
     }
 
     /// A row of the table in README.md.
@@ -110,7 +150,8 @@ impl Tally {
             .collect::<Vec<_>>()
             .join(", ");
         note(&format!(
-            "| {module} | {operation} | {} | {} | {errors} | {} | {} | {} | {} |",
+            "| {module} | {operation} | {} | {} | {} | {errors} | {} | {} | {} | {} |",
+            self.all.max(self.points),
             self.points,
             self.done,
             self.spoken.len(),
@@ -145,7 +186,7 @@ fn name_of(errno: i32) -> String {
 
 /// Says every now and then that it goes on.
 fn progress(operation: &str, nth: u32) {
-    if nth % 50 == 0 {
+    if nth % 10 == 0 {
         note(&format!("{operation}: {nth} points"));
     }
 }
@@ -160,20 +201,44 @@ fn baseline() -> Result<Ids> {
     Ok(Ids::now())
 }
 
-fn insmod_sweep(module: &Module) -> Result<Tally> {
+/// `count` numbers of allocations out of `all`: those at either end, where each is another, and some between.
+fn points(all: u32, count: u32) -> Vec<u32> {
+    let end = count / 3;
+    let step = (all.saturating_sub(2 * end) / end.max(1)).max(1);
+    let between = (end..all.saturating_sub(end)).step_by(step as usize);
+    let (first, last) = (1..=end.min(all), all.saturating_sub(end)..=all);
+    let mut points: Vec<_> = first
+        .chain(between)
+        .chain(last)
+        .filter(|nth| *nth > 0)
+        .collect();
+    points.sort_unstable();
+    points.dedup();
+    points
+}
+
+/// Loads with faults, about `count` of them.
+fn insmod_sweep(module: &Module, count: u64) -> Result<Tally> {
     // What the kernel keeps once it has it.
     module.expect_to_work()?;
     let before = baseline()?;
+    let insmod = |nth| Fault::run(nth, &["insmod", &module.file, &module.params]);
+    let whole = insmod(NEVER)?;
+    whole.answer.context("insmod without a fault")?;
+    module.expect_loaded_to_work()?;
     let mut messages = Messages::from_now()?;
     let mut tally = Tally::default();
+    tally.all = whole.allocations;
     let prefix = format!("{}: ", module.name);
     let mut silent = Vec::new();
-    for nth in 1.. {
-        let fault = Fault::run(nth, &["insmod", &module.file])?;
+    for nth in points(whole.allocations, count as u32) {
+        let fault = insmod(nth)?;
         if !fault.hit {
+            // One time there are a few more than the other.
             fault.answer.context("insmod without a fault")?;
             module.expect_loaded_to_work()?;
-            break;
+            messages.new_lines()?;
+            continue;
         }
         tally.count(nth, &fault);
         let lines: Vec<_> = messages
@@ -209,13 +274,13 @@ fn insmod_sweep(module: &Module) -> Result<Tally> {
             tally.left.push((nth, left));
             ensure!(tally.left.len() < 20, "left: {:?}", tally.left);
         }
-        if nth % WHOLE == 0 {
+        if tally.points % WHOLE == 0 {
             module
                 .expect_to_work()
                 .with_context(|| format!("after fault {nth}"))?;
         }
         messages.new_lines()?;
-        progress("insmod", nth);
+        progress("insmod", tally.points);
     }
     if !tally.spoken.is_empty() {
         tally.silent = silent;
@@ -227,7 +292,7 @@ fn insmod_sweep(module: &Module) -> Result<Tally> {
 fn mount_sweep(module: Option<&Module>, fresh: bool) -> Result<Tally> {
     let mut tally = Tally::default();
     let before = baseline()?;
-    let load = || module.map_or(Ok(()), |module| insmod_in_child(&module.file));
+    let load = || module.map_or(Ok(()), Module::load);
     let unload = || module.map_or(Ok(()), |module| rmmod(&module.name));
     load()?;
     fs::create_dir_all(MNT)?;
@@ -269,7 +334,7 @@ fn rmmod_sweep(module: &Module) -> Result<Tally> {
     let mut tally = Tally::default();
     let before = baseline()?;
     for nth in 1.. {
-        insmod_in_child(&module.file)?;
+        module.load()?;
         mount_bpffs(MNT)?;
         let fault = Fault::run(nth, &["rmmod", &module.name])?;
         expect_both_files(MNT).with_context(|| format!("after rmmod with fault {nth}"))?;
@@ -312,13 +377,54 @@ fn expect_clean(tally: &Tally) -> Result<()> {
 }
 
 pub fn every_failed_allocation_of_insmod_unwinds() -> Result<()> {
-    let tally = insmod_sweep(&Module::ours())?;
+    let tally = insmod_sweep(&Module::ours(), setting("points", POINTS, POINTS)?)?;
     tally.row("bpf_preload_rs", "insmod");
     ensure!(
         !tally.spoken.is_empty(),
         "expected lines that say what failed, seen none"
     );
     expect_clean(&tally)
+}
+
+pub fn failed_allocations_of_each_gallery_entry_unwind() -> Result<()> {
+    mount_cgroup2();
+    // The module's parameters are the entries: "parm=NAME:WHAT" in its .modinfo.
+    let file = fs::read(format!("{MODULE_DIR}/{GALLERY}.ko"))?;
+    let entries: Vec<_> = file
+        .split(|byte| *byte == 0)
+        .filter_map(|text| {
+            std::str::from_utf8(text)
+                .ok()?
+                .strip_prefix("parm=")?
+                .split(':')
+                .next()
+        })
+        .filter(|entry| !NOT_SWEPT.contains(entry))
+        .collect();
+    let count = setting("points", GALLERY_POINTS, GALLERY_POINTS)?;
+    let mut all = Tally::default();
+    let mut swept = 0;
+    for entry in &entries {
+        let module = Module::gallery(entry);
+        if module.expect_to_work().is_err() {
+            note(&format!("{entry}: not on this kernel"));
+            continue;
+        }
+        swept += 1;
+        let tally = insmod_sweep(&module, count).with_context(|| format!("entry {entry}"))?;
+        expect_clean(&tally).with_context(|| format!("entry {entry}"))?;
+        note(&format!(
+            "{entry}: {} of {} points",
+            tally.points, tally.all
+        ));
+        all.add(tally);
+    }
+    all.row(GALLERY, &format!("insmod of {swept} entries"));
+    ensure!(
+        swept > 40,
+        "expected more than 40 entries that load, seen {swept}"
+    );
+    Ok(())
 }
 
 pub fn every_failed_allocation_of_a_mount_is_the_kernels_own() -> Result<()> {
@@ -333,7 +439,7 @@ pub fn every_failed_allocation_of_a_mount_is_the_kernels_own() -> Result<()> {
         expect_clean(tally)?;
     }
     // Where a mount fails or files are missing, the kernel's own code had no memory: ours asks for none.
-    insmod_in_child(&ours.file)?;
+    ours.load()?;
     for mount in ["first", "later"] {
         let within = within_module(&ours.name, || Fault::run(1, &["mount", MNT]))?;
         ensure!(
@@ -355,7 +461,7 @@ pub fn every_failed_allocation_of_rmmod_is_harmless() -> Result<()> {
 
 pub fn the_c_provider_with_failed_allocations() -> Result<()> {
     let c = Module::c();
-    insmod_sweep(&c)?.row("bpf_preload (C)", "insmod");
+    insmod_sweep(&c, setting("points", POINTS, POINTS)?)?.row("bpf_preload (C)", "insmod");
     mount_sweep(Some(&c), true)?.row("bpf_preload (C)", "first mount");
     mount_sweep(Some(&c), false)?.row("bpf_preload (C)", "later mount");
     rmmod_sweep(&c)?.row("bpf_preload (C)", "rmmod");
