@@ -23,4 +23,6 @@ pub(crate) mod link;
 pub(crate) mod map;
 pub(crate) mod preload;
 pub(crate) mod syscall;
+#[cfg(CONFIG_RUST_BPF_KUNIT_TEST)]
+mod tests;
 pub(crate) mod user;

@@ -53,6 +53,10 @@ module! {
     alias: ["bpf_preload"],
     imports_ns: ["BPF_INTERNAL"],
     params: {
+        enable: u32 {
+            default: 1,
+            description: "0: nothing is preloaded and bpffs stays as it is, for rescue",
+        },
         log_level: u32 {
             default: 0,
             description: "Level of the kernel's log of the load, which goes to dmesg if the load fails. 0: the load is run again with 1",
@@ -61,13 +65,20 @@ module! {
 }
 
 struct BpfPreloadRs {
-    _registration: Registration<DebugFiles>,
+    _registration: Option<Registration<DebugFiles>>,
 }
 
 impl kernel::Module for BpfPreloadRs {
     fn init(module: &'static ThisModule) -> Result<Self> {
         let files = DebugFiles(SetOnce::new());
 
+        // Newer kernels hand the value out, older ones lend it.
+        if module_parameters::enable.value().to_owned() == 0 {
+            pr_info!("switched off by enable=0\n");
+            return Ok(Self {
+                _registration: None,
+            });
+        }
         // Built in, this runs before the iterators' targets are registered: the first mount loads.
         if cfg!(MODULE) {
             files.ensure_loaded()?;
@@ -79,7 +90,7 @@ impl kernel::Module for BpfPreloadRs {
 
         pr_info!("maps.debug and progs.debug are in every bpffs mounted from now on\n");
         Ok(Self {
-            _registration: registration,
+            _registration: Some(registration),
         })
     }
 }

@@ -120,7 +120,12 @@ pub(crate) enum LinkTarget<'a> {
     /// What an iterator goes through.
     Iter(IterTarget<'a>),
     /// A network interface, by its index, with the flags of the prog's type.
-    Interface { ifindex: u32, flags: u32 },
+    Interface {
+        /// Its index, in the caller's network namespace.
+        ifindex: u32,
+        /// As the prog's type has them.
+        flags: u32,
+    },
     /// A cgroup or a network namespace.
     Fd(&'a OwnedFd),
     /// A netfilter hook.
