@@ -3,11 +3,15 @@
 # For people: names for what scripts/ does. kbuild reads Kbuild, not this file.
 
 # KDIR: a kernel directory of one's own. KERNEL: another release than the default one (make kernels).
-export KDIR KERNEL KERNELS OBJECTS COMPARE
+export KDIR KERNEL KERNELS OBJECTS COMPARE SHARD CMDLINE
 
 .PHONY: all
 all: ## build bpf_preload_rs.ko for the default kernel; KERNEL=RELEASE or KDIR=DIR for another
 	@scripts/module
+
+.PHONY: pin
+pin: ## build bpf-preload-pin, which puts the files into a bpffs that is mounted already
+	@scripts/pin-program
 
 .PHONY: demo
 demo: ## the main job, from nothing: boot a stock kernel with the module and show both files
@@ -20,6 +24,10 @@ test: ## the tests: host crates, checks and every QEMU scenario; KERNELS="A B" c
 .PHONY: test-corpus
 test-corpus: ## light skeletons of the kernel's own selftests, loaded; OBJECTS=DIR for any folder of objects
 	@scripts/test-corpus
+
+.PHONY: test-debug
+test-debug: ## the tests on a debug kernel: KASAN, lockdep, kmemleak, failed allocations; SHARD= for a part
+	@scripts/test-debug
 
 .PHONY: check
 check: ## everything that needs no QEMU: formatting, lints, unsafe, generated files

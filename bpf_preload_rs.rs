@@ -3,7 +3,7 @@
 //! BPF iterators for introspection in bpffs, in Rust.
 //!
 //! Each BPF file system that is mounted while this is loaded gets two files: `maps.debug` and `progs.debug`
-//! list the BPF maps and progs of the whole system.
+//! list the BPF maps and progs of the whole system. `bpf-preload-pin` adds `links.debug`.
 //!
 //! C file: [`kernel/bpf/preload/bpf_preload_kern.c`](srctree/kernel/bpf/preload/bpf_preload_kern.c)
 
@@ -95,10 +95,12 @@ impl kernel::Module for BpfPreloadRs {
     }
 }
 
-/// The links behind the two files.
+/// The links behind the files.
 struct Links {
     maps: IterLink,
     progs: IterLink,
+    /// inode.c takes two links: `bpf-preload-pin` finds this one by its id and pins it as `links.debug`.
+    _links: IterLink,
 }
 
 impl Links {
@@ -114,6 +116,8 @@ impl Links {
                 .map_err(LoadError::at(Step::TakeLink(c"dump_bpf_map")))?,
             progs: IterLink::try_from(links.dump_bpf_prog)
                 .map_err(LoadError::at(Step::TakeLink(c"dump_bpf_prog")))?,
+            _links: IterLink::try_from(links.dump_bpf_link)
+                .map_err(LoadError::at(Step::TakeLink(c"dump_bpf_link")))?,
         })
     }
 }

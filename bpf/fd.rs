@@ -53,7 +53,13 @@ impl OwnedFd {
     ///
     /// Those of open(2).
     pub(crate) fn open(path: &CStr) -> Result<Self> {
-        let fd = FileDescriptorReservation::get_unused_fd_flags(bindings::O_CLOEXEC)?;
+        let mut fd = FileDescriptorReservation::get_unused_fd_flags(bindings::O_CLOEXEC)?;
+        if fd.reserved_fd() == 0 {
+            // To some commands 0 is no fd: an iterator would go through all cgroups.
+            let zero = fd;
+            fd = FileDescriptorReservation::get_unused_fd_flags(bindings::O_CLOEXEC)?;
+            drop(zero);
+        }
         let number = fd.reserved_fd();
         // SAFETY: the path ends with NUL, and the flags create nothing.
         let file =
@@ -70,6 +76,21 @@ impl OwnedFd {
         })
     }
 
+    /// Holds open what this is the fd of, once the fd is closed too.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF` if another thread of the task has closed the fd.
+    pub(crate) fn keep_open(&self) -> Result<KeptOpen> {
+        // SAFETY: FFI call without requirements.
+        let ptr = unsafe { bindings::fget(self.fd) };
+
+        // INVARIANT: `fget` has taken a reference, which is ours.
+        Ok(KeptOpen {
+            ptr: NonNull::new(ptr).ok_or(EBADF)?,
+        })
+    }
+
     /// The number, good for as long as this lives.
     pub(crate) fn as_raw(&self) -> u32 {
         self.fd
@@ -81,5 +102,30 @@ impl Drop for OwnedFd {
         // SAFETY: by the type invariants the fd is ours to close, in this task's table. Another thread
         // of the task can have closed it: then this fails, and nothing is lost.
         unsafe { bindings::close_fd(self.fd) };
+    }
+}
+
+/// An open file without an fd, for as long as this lives.
+///
+/// The kernel empties a prog array and cancels the timers of a map when nobody has the map open any more, even
+/// if progs go on using it: a module that wants them holds the map open.
+///
+/// # Invariants
+///
+/// `ptr` points to a file of which we own one reference.
+pub(crate) struct KeptOpen {
+    ptr: NonNull<bindings::file>,
+}
+
+// SAFETY: by the type invariants a reference is owned, and `fput` may be called in any task.
+unsafe impl Send for KeptOpen {}
+
+// SAFETY: `&KeptOpen` gives nothing.
+unsafe impl Sync for KeptOpen {}
+
+impl Drop for KeptOpen {
+    fn drop(&mut self) {
+        // SAFETY: by the type invariants this gives back the reference that we own.
+        unsafe { bindings::fput(self.ptr.as_ptr()) };
     }
 }

@@ -13,7 +13,7 @@ use kernel::prelude::*;
 crate::lskel::fields! {
     /// The maps of `iterators`, in the loader's order.
     pub(crate) struct Maps {
-        /// `iterator.rodata`, array, 1 entry of 123 bytes.
+        /// `iterator.rodata`, array, 1 entry of 693 bytes.
         rodata,
     }
 }
@@ -25,6 +25,8 @@ crate::lskel::fields! {
         dump_bpf_map,
         /// `SEC("iter/bpf_prog")`
         dump_bpf_prog,
+        /// `SEC("iter/bpf_link")`
+        dump_bpf_link,
     }
 }
 
@@ -47,7 +49,7 @@ unsafe impl Object for Iterators {
             name: c"iterator.rodata",
             map_type: 2,
             key_size: 4,
-            value_size: 123,
+            value_size: 693,
             max_entries: 1,
         },
     };
@@ -58,16 +60,27 @@ unsafe impl Object for Iterators {
             section: c"iter/bpf_map",
             prog_type: 26,
             expected_attach_type: 28,
-            load_attr: 4704,
-            lookups: &[(c"bpf_iter_bpf_map", 4812), (c"bpf_map_sum_elem_count", 4316)],
+            load_attr: 15408,
+            lookups: &[
+                (c"bpf_iter_bpf_map", 15516),
+                (c"bpf_map_sum_elem_count", 13580),
+            ],
         },
         dump_bpf_prog: ProgDef {
             name: c"dump_bpf_prog",
             section: c"iter/bpf_prog",
             prog_type: 26,
             expected_attach_type: 28,
-            load_attr: 6200,
-            lookups: &[(c"bpf_iter_bpf_prog", 6308)],
+            load_attr: 21360,
+            lookups: &[(c"bpf_iter_bpf_prog", 21468), (c"bpf_prog_active", 17316)],
+        },
+        dump_bpf_link: ProgDef {
+            name: c"dump_bpf_link",
+            section: c"iter/bpf_link",
+            prog_type: 26,
+            expected_attach_type: 28,
+            load_attr: 28976,
+            lookups: &[(c"bpf_iter_bpf_link", 29084)],
         },
     };
 

@@ -50,8 +50,12 @@ pub(crate) enum Step {
     LoadProg(&'static CStr),
     /// The loader prog was content but gave no fd for this map or prog.
     TakeFd(&'static CStr),
+    /// A section of globals of this object could not be reached.
+    Globals(&'static CStr),
     /// `BPF_MAP_UPDATE_ELEM` of a prog in this prog array.
     FillProgArray(&'static CStr),
+    /// open(2) of what a prog is to be attached to.
+    Open(&'static CStr),
     /// `BPF_LINK_CREATE` for this prog.
     Attach(&'static CStr),
     /// The link of this prog could not be had from its fd, or is not what it was attached as.
@@ -74,7 +78,9 @@ impl fmt::Display for Step {
             Step::CreateMap(name) => ("create map ", Some(name)),
             Step::LoadProg(name) => ("load prog ", Some(name)),
             Step::TakeFd(name) => ("take the fd of ", Some(name)),
+            Step::Globals(name) => ("reach the globals of ", Some(name)),
             Step::FillProgArray(name) => ("put a prog into ", Some(name)),
+            Step::Open(name) => ("open ", Some(name)),
             Step::Attach(name) => ("attach ", Some(name)),
             Step::TakeLink(name) => ("take the link of ", Some(name)),
         };
@@ -117,6 +123,15 @@ impl LoadError {
         Self {
             remedy: Some(remedy),
             ..self
+        }
+    }
+
+    /// The same with another remedy, if it is one of these errors.
+    pub(super) fn remedied_if(self, errors: &[Error], remedy: &'static str) -> Self {
+        if errors.contains(&self.error) {
+            self.with_remedy(remedy)
+        } else {
+            self
         }
     }
 

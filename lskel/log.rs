@@ -7,6 +7,7 @@
 use super::{
     fields::Fields,
     loader::{
+        eopnotsupp,
         LoadError,
         Step, //
     },
@@ -87,7 +88,16 @@ impl Log {
 /// Whether a log would tell more of an error than its errno.
 pub(super) fn worth_a_log(error: &LoadError) -> bool {
     matches!(error.step(), Step::LoaderProg)
-        && ![ENOMEM, EMFILE, ENFILE, EINTR, EAGAIN, ERESTARTSYS].contains(&error.error())
+        && ![
+            ENOMEM,
+            EMFILE,
+            ENFILE,
+            EINTR,
+            EAGAIN,
+            ERESTARTSYS,
+            eopnotsupp(),
+        ]
+        .contains(&error.error())
 }
 
 /// The integer at an offset of the data. [`None`] outside of it.
@@ -99,6 +109,10 @@ fn u32_at(data: &[u8], offset: usize) -> Option<u32> {
 
 /// Says what a loader prog failed at, by what it has left of its data, and puts the log of it into dmesg.
 pub(super) fn explain<O: Object>(error: LoadError, left: &[u8], log: Option<&Log>) -> LoadError {
+    // A loader prog reads the kernel's memory itself.
+    if matches!(error.step(), Step::LoadLoaderProg) && reads_are_locked_down() {
+        return error.with_remedy("the kernel is locked down: progs may not read its memory");
+    }
     if !matches!(error.step(), Step::LoaderProg) || left.is_empty() {
         return error;
     }
@@ -157,13 +171,7 @@ fn explain_prog<O: Object>(
     if let Some(log) = log {
         log.print(O::NAME, prog.name);
     }
-    let error = error.within(Step::LoadProg(prog.name));
-
-    if reads_are_locked_down() {
-        error.with_remedy("the kernel is locked down: progs may not read its memory")
-    } else {
-        error
-    }
+    error.within(Step::LoadProg(prog.name))
 }
 
 /// Whether lockdown refuses helpers that read kernel memory.

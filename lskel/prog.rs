@@ -196,7 +196,7 @@ impl Prog<'_> {
     ///
     /// # Errors
     ///
-    /// As [`Self::attach`]; `EINVAL` for another number of cookies.
+    /// As [`Self::attach`]; `EINVAL` for another number of cookies; `ESRCH` for a function that is not there.
     pub(crate) fn attach_functions(
         &self,
         functions: &[&CStr],
@@ -206,10 +206,18 @@ impl Prog<'_> {
             Kind::KprobeMulti(flags) => flags,
             kind => return Err(self.refuse(kind)),
         };
+        if !cookies.is_empty() && cookies.len() != functions.len() {
+            return Err(self.error(EINVAL, "a cookie for each function, or none at all"));
+        }
         let functions = FunctionList::new(functions, cookies, flags)
             .map_err(|e| self.no_user_memory(LoadError::at(Step::Attach(self.def.name))(e)))?;
 
-        self.link(LinkTarget::Functions(&functions))
+        self.link(LinkTarget::Functions(&functions)).map_err(|e| {
+            e.remedied_if(
+                &[ESRCH],
+                "this kernel lacks a function of these, or it cannot be traced",
+            )
+        })
     }
 
     /// Attaches an `xdp`, `tcx` or `netkit` prog to a network interface of the caller's namespace; `flags`
@@ -217,10 +225,14 @@ impl Prog<'_> {
     ///
     /// # Errors
     ///
-    /// As [`Self::attach`]; `ENODEV` if there is no such interface.
+    /// As [`Self::attach`]; if there is no such interface, `EINVAL` for `xdp`, `ENODEV` for the others.
     pub(crate) fn attach_interface(&self, ifindex: u32, flags: u32) -> Result<Link, LoadError> {
         match self.kind() {
-            Kind::Interface => self.link(LinkTarget::Interface { ifindex, flags }),
+            Kind::Interface => self
+                .link(LinkTarget::Interface { ifindex, flags })
+                .map_err(|e| {
+                    e.remedied_if(&[EINVAL, ENODEV], "is there an interface of this number?")
+                }),
             kind => Err(self.refuse(kind)),
         }
     }
@@ -232,7 +244,12 @@ impl Prog<'_> {
     /// As [`Self::attach`]; `EBADF` if it is not a folder of cgroup2.
     pub(crate) fn attach_cgroup(&self, cgroup: &OwnedFd) -> Result<Link, LoadError> {
         match self.kind() {
-            Kind::Cgroup => self.link(LinkTarget::Fd(cgroup)),
+            Kind::Cgroup => self.link(LinkTarget::Fd(cgroup)).map_err(|e| {
+                e.remedied_if(
+                    &[EBADF],
+                    "that is no folder of cgroup2: is it mounted there?",
+                )
+            }),
             kind => Err(self.refuse(kind)),
         }
     }
@@ -327,10 +344,9 @@ impl Prog<'_> {
     }
 
     fn no_user_memory(&self, error: LoadError) -> LoadError {
-        if error.error() == EFAULT {
-            error.with_remedy("it takes a process's memory, and a kernel thread has none")
-        } else {
-            error
-        }
+        error.remedied_if(
+            &[EFAULT],
+            "it takes a process's memory, and a kernel thread has none",
+        )
     }
 }

@@ -28,7 +28,10 @@ use super::{
     prog::Prog, //
 };
 use crate::bpf::{
-    fd::OwnedFd,
+    fd::{
+        KeptOpen,
+        OwnedFd, //
+    },
     link::Link,
     syscall, //
 };
@@ -106,9 +109,8 @@ pub(crate) struct ProgDef {
 
 /// A prog in a prog array: the loader prog leaves these empty.
 ///
-/// The kernel empties a prog array when its last fd is closed, which is when the skeleton goes; a module cannot
-/// hold what keeps it (`bpf_map_put_with_uref()` is not exported). Tail calls from progs that stay attached
-/// after that find nothing.
+/// The kernel empties a prog array when nobody has it open any more, and a skeleton closes it when it goes. For
+/// tail calls from progs that stay attached after that, hold it open: [`Skeleton::keep_open`].
 pub(crate) struct ProgArraySlot {
     /// Which field of `Maps` the array is, counted from 0.
     pub(crate) map: usize,
@@ -210,17 +212,23 @@ impl<O: Object> Skeleton<Open<O>> {
     pub(crate) fn globals_mut<T: Globals>(
         &mut self,
         section: impl FnOnce(&O::Sections) -> &Section<O, T>,
-    ) -> Result<&mut T> {
+    ) -> Result<&mut T, LoadError> {
+        let failed = LoadError::at(Step::Globals(O::NAME));
         let data = match &mut self.0.data {
             Some(data) => data,
             none => {
                 let mut data = KVVec::new();
-                data.extend_from_slice(O::DATA, GFP_KERNEL)?;
+                if let Err(e) = data.extend_from_slice(O::DATA, GFP_KERNEL) {
+                    return Err(failed(e.into()));
+                }
                 none.insert(data)
             }
         };
 
-        section(&O::SECTIONS).within(data).ok_or(EINVAL)
+        section(&O::SECTIONS)
+            .within(data)
+            .ok_or(EINVAL)
+            .map_err(failed)
     }
 
     /// Creates the maps and loads the progs.
@@ -362,8 +370,24 @@ impl<O: Object> Skeleton<Loaded<O>> {
     pub(crate) fn globals<T: Globals>(
         &self,
         section: impl FnOnce(&O::Sections) -> &Section<O, T>,
-    ) -> Result<Shared<T>> {
-        section(&O::SECTIONS).of(&self.0.maps)
+    ) -> Result<Shared<T>, LoadError> {
+        section(&O::SECTIONS)
+            .of(&self.0.maps)
+            .map_err(LoadError::at(Step::Globals(O::NAME)))
+    }
+
+    /// Holds a map open beyond the skeleton, for what [`KeptOpen`] says of prog arrays and timers.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF` if another thread of the task has closed the map's fd.
+    pub(crate) fn keep_open(
+        &self,
+        map: impl FnOnce(&MapsOf<O, OwnedFd>) -> &OwnedFd,
+    ) -> Result<KeptOpen, LoadError> {
+        map(&self.0.maps)
+            .keep_open()
+            .map_err(LoadError::at(Step::TakeFd(O::NAME)))
     }
 
     /// Attaches each prog.
@@ -384,7 +408,8 @@ impl<O: Object> Skeleton<Loaded<O>> {
 
 impl<O: Object> Skeleton<Attached<O>> {
     /// Takes the links out and closes everything else. What is attached stays so, with the maps that it
-    /// uses, for as long as its link lives.
+    /// uses, for as long as its link lives. Prog arrays and timers want more than that: see
+    /// [`Skeleton::keep_open`].
     pub(crate) fn into_links(self) -> ProgsOf<O, Link> {
         let Attached { loaded, links } = self.0;
 

@@ -61,6 +61,9 @@ step() {
 	return $rc
 }
 
+# clang_args KDIR: what make has to be told for a kernel that was built with clang.
+clang_args() { ! grep -qx CONFIG_CC_IS_CLANG=y "$1/include/config/auto.conf" || echo LLVM=1; }
+
 # need_root: chroot, mount namespaces and mmdebstrap need it.
 need_root() {
 	((EUID == 0)) || die "this needs root (mmdebstrap, mount namespaces, chroot)" \

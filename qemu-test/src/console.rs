@@ -24,16 +24,52 @@ const MARKERS: &[&str] = &[
     "UBSAN:",
     "rust_kernel: panicked",
     "unregister_netdevice: waiting",
+    // Debug kernels: kmemleak, lockdep, SLUB, debug objects.
+    "suspected memory leaks",
+    "possible irq lock inversion",
+    "non-static key",
+    "locking correctness validator",
+    "DEBUG_LOCKS_WARN_ON",
+    "] BUG ",
+    "ODEBUG:",
 ];
 
-/// Whether a line of the console shows that the kernel is not well.
-pub fn is_trouble(line: &str) -> bool {
+/// The kernel shows its stack, too, where memory was short and nothing else is wrong.
+const SHORT_OF_MEMORY: &[&str] = &[
+    "vmalloc error: size ",
+    "page allocation failure: order:",
+    "percpu: allocation failed",
+    " invoked oom-killer: ",
+];
+
+/// Reads the console line by line.
+#[derive(Default)]
+pub struct Watchdog {
+    short_of_memory: bool,
+}
+
+impl Watchdog {
+    /// Whether a line shows that the kernel is not well, after those before it.
+    pub fn is_trouble(&mut self, line: &str) -> bool {
+        if SHORT_OF_MEMORY.iter().any(|marker| line.contains(marker)) {
+            self.short_of_memory = true;
+        }
+        if self.short_of_memory && line.contains("Call Trace:") {
+            self.short_of_memory = false;
+            return false;
+        }
+        is_trouble(line)
+    }
+}
+
+/// Whether a line of the console shows, by itself, that the kernel is not well.
+fn is_trouble(line: &str) -> bool {
     MARKERS.iter().any(|marker| line.contains(marker))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_trouble;
+    use super::{is_trouble, Watchdog};
 
     #[test]
     fn lines_of_a_sick_kernel_are_trouble() {
@@ -52,9 +88,27 @@ mod tests {
             "[    1.0] Unable to handle kernel NULL pointer dereference",
             "[    1.0] BUG: KASAN: slab-use-after-free in f+0x1/0x2",
             "[    1.0] rust_kernel: panicked at core/src/option.rs:1:",
+            "[    1.0] kmemleak: 20 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
+            "[    1.0] WARNING: suspicious RCU usage",
+            "[    1.0] INFO: trying to register non-static key.",
+            "[    1.0] turning off the locking correctness validator.",
+            "[    1.0] BUG kmalloc-64 (Tainted: G           O       ): Redzone overwritten",
+            "[    1.0] ODEBUG: free active (active state 0) object: ffff object type: work_struct",
         ] {
             assert!(is_trouble(line), "expected trouble in {line:?}, seen none");
         }
+    }
+
+    #[test]
+    fn only_the_stack_of_a_failed_allocation_is_no_trouble() {
+        let mut watchdog = Watchdog::default();
+        let mut seen = |line| watchdog.is_trouble(line);
+        assert!(!seen(
+            "[    1.0] insmod: vmalloc error: size 4096, failed to allocate pages"
+        ));
+        assert!(!seen("[    1.0] CPU: 0 UID: 0 PID: 70 Comm: insmod"));
+        assert!(!seen("[    1.0] Call Trace:"));
+        assert!(seen("[    2.0] Call Trace:"));
     }
 
     #[test]
@@ -65,6 +119,7 @@ mod tests {
             "[    1.0] bpf_preload_rs: loading out-of-tree module taints kernel.",
             "[    1.0] bpf_preload_rs: module verification failed: signature and/or required key missing",
             "[    1.0] clocksource: timekeeping watchdog on CPU0: Marking clocksource 'tsc' as unstable",
+            "[    1.0] kmemleak: Kernel memory leak detector initialized (mem pool available: 40000)",
             "[    1.0] Spectre V2 : Vulnerable: eIBRS with unprivileged eBPF",
         ] {
             assert!(!is_trouble(line), "expected no trouble in {line:?}");

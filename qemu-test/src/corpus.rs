@@ -199,6 +199,16 @@ fn request(max_entries: &[u32], progs: usize, data: &[u8], insns: &[u8]) -> Vec<
     bytes
 }
 
+/// The module's own blobs, of the machine's byte order, as one request: one map, two progs.
+pub fn of_the_module() -> Result<Vec<u8>> {
+    let file = |what| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../iterators");
+        let path = format!("{folder}/iterators.lskel-little-endian.{what}");
+        fs::read(&path).with_context(|| format!("reading {path}"))
+    };
+    Ok(request(&[0], 2, &file("data")?, &file("insns")?))
+}
+
 /// The blobs of bpftool's light skeleton, out of the C header that it writes.
 fn bpftool(path: &Path, mut max_entries: Vec<u32>) -> Result<Vec<u8>, String> {
     let output = Command::new("bpftool")

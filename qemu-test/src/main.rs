@@ -61,6 +61,9 @@ struct Options {
         hide_default_value = true,
     )]
     logs: PathBuf,
+    /// Words for the kernel's command line; NAME=N goes to the guest's environment
+    #[arg(long, env = "CMDLINE", default_value = "")]
+    cmdline: String,
 }
 
 #[derive(Subcommand)]
@@ -68,6 +71,9 @@ enum Task {
     /// Run every scenario, each in a boot of its own
     #[command(disable_help_flag = true)]
     Test {
+        /// Only this shard
+        #[arg(long, env = "SHARD")]
+        shard: Option<String>,
         /// Filters and options of the test harness; --help lists them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         harness: Vec<OsString>,
@@ -113,14 +119,16 @@ impl Options {
                 )
             })
             .collect::<Result<_>>()?;
-        Bench::new(kernels, self.guest, self.logs)
+        Bench::new(kernels, self.guest, self.logs, self.cmdline)
     }
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = cli.options.bench().and_then(|bench| match cli.command {
-        Task::Test { harness } => run::test(bench, harness),
+        Task::Test { shard, harness } => {
+            run::test(bench, shard.filter(|shard| !shard.is_empty()), harness)
+        }
         Task::Demo => run::demo(bench),
         Task::Shell => run::shell(bench),
         Task::Corpus(args) => corpus::run(bench, &args),

@@ -11,8 +11,11 @@ use std::time::Duration;
 use anyhow::{bail, ensure, Context, Result};
 use clap::Parser;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use scenarios::{mode, End, Need, Scenario, C_MODULE, MODULE_DIR, SCENARIOS};
+use scenarios::{
+    is_debug, mode, End, Need, Scenario, BLOB, BPFTOOL, C_MODULE, MODULE_DIR, SCENARIOS,
+};
 
+use crate::corpus;
 use crate::initramfs::Initramfs;
 use crate::machine::{self, Accel, Machine};
 use crate::vm::{Boot, Error, Passed};
@@ -24,11 +27,19 @@ pub const COULD_NOT_RUN: u8 = 2;
 
 /// Memory of a machine, in MiB.
 const MEMORY: u32 = 512;
+/// The same for the debug kernel.
+const DEBUG_MEMORY: u32 = 2048;
+/// What the debug kernel is told. kmemleak sees leaks only with red zones. Unit tests run when asked for. With
+/// five levels of page tables, KASAN takes good addresses for bad ones in an interrupt at the very start. On a
+/// busy machine the timer may look broken.
+const DEBUG_CMDLINE: &str = "slab_debug=FZ kunit.autorun=0 no5lvl no_timer_check";
 
 /// From QEMU's start to the guest's hello; 3 s on an idle machine.
 const BOOT_LIMIT: Duration = Duration::from_secs(90);
-/// From hello to power-off.
+/// From hello, or the last line of the report, to power-off.
 const RUN_LIMIT: Duration = Duration::from_secs(120);
+/// How many times slower the debug kernel is.
+const DEBUG_FACTOR: u32 = 5;
 /// The same for a guest that is meant to hang.
 const HANG_LIMIT: Duration = Duration::from_secs(5);
 /// KVM that works boots well within this.
@@ -83,11 +94,18 @@ pub struct Bench {
     kernels: Vec<Kernel>,
     logs: PathBuf,
     accel: Accel,
+    /// For the kernel's command line.
+    cmdline: String,
 }
 
 impl Bench {
     /// Finds the guests.
-    pub fn new(mut kernels: Vec<Kernel>, guest: Option<PathBuf>, logs: PathBuf) -> Result<Self> {
+    pub fn new(
+        mut kernels: Vec<Kernel>,
+        guest: Option<PathBuf>,
+        logs: PathBuf,
+        cmdline: String,
+    ) -> Result<Self> {
         for kernel in &mut kernels {
             kernel.guest = match &guest {
                 Some(guest) => guest.clone(),
@@ -106,6 +124,7 @@ impl Bench {
             kernels,
             logs,
             accel: Accel::Tcg,
+            cmdline,
         })
     }
 
@@ -137,6 +156,12 @@ impl Bench {
 
     /// A boot; the module's name goes after the first of `args`.
     fn boot(&self, kernel: &Kernel, log: &str, needs: &[Need], args: &[&str]) -> Result<Boot> {
+        let debug = is_debug(&kernel.release);
+        let factor = if debug { DEBUG_FACTOR } else { 1 };
+        let mut cmdline = vec![self.cmdline.clone()];
+        if debug {
+            cmdline.push(DEBUG_CMDLINE.to_owned());
+        }
         let mut initramfs = Initramfs::default();
         initramfs.file("/init", &kernel.guest)?;
         let module = kernel.module_name();
@@ -150,7 +175,12 @@ impl Bench {
                     initramfs.file(C_MODULE, c_module)?;
                 }
                 Need::Modprobe => initramfs.modprobe(&kernel.release, &kernel.module)?,
-                Need::TwoCpus => {}
+                Need::Blob => initramfs.bytes(BLOB, &corpus::of_the_module()?),
+                Need::TwoCpus | Need::DebugKernel | Need::Shard(_) => {}
+                Need::Cmdline(words) => cmdline.push((*words).to_owned()),
+                Need::Bpftool => {
+                    initramfs.program(BPFTOOL, Path::new("/usr/sbin/bpftool"))?;
+                }
                 Need::TestModule(name) => {
                     let folder = kernel.test_modules.as_deref().context(
                         "this needs the test modules: give --test-modules (scripts/test-modules builds them)",
@@ -164,7 +194,7 @@ impl Bench {
             initramfs.program("/bin/busybox", Path::new("/usr/bin/busybox"))?;
         }
         if args[0] == mode::SHELL {
-            initramfs.program("/sbin/bpftool", Path::new("/usr/sbin/bpftool"))?;
+            initramfs.program(BPFTOOL, Path::new("/usr/sbin/bpftool"))?;
         }
         let mut words = args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
         words.insert(1, module);
@@ -174,11 +204,12 @@ impl Bench {
             cpus: if needs.contains(&Need::TwoCpus) { 2 } else { 1 },
             image: kernel.image.clone(),
             initramfs,
-            memory: MEMORY,
+            memory: if debug { DEBUG_MEMORY } else { MEMORY },
+            cmdline,
             args: words,
             log: self.logs.join(&kernel.release).join(format!("{log}.log")),
-            boot_limit: BOOT_LIMIT,
-            run_limit: RUN_LIMIT,
+            boot_limit: BOOT_LIMIT * factor,
+            run_limit: RUN_LIMIT * factor,
         })
     }
 
@@ -232,8 +263,18 @@ fn find_guest(machine: &Machine) -> Result<PathBuf> {
     Ok(folder.join(machine.target).join("release/guest"))
 }
 
-/// Runs the scenarios.
-pub fn test(mut bench: Bench, harness: Vec<OsString>) -> Result<ExitCode> {
+/// Runs the scenarios that the kernel can run, or one shard of them.
+pub fn test(mut bench: Bench, shard: Option<String>, harness: Vec<OsString>) -> Result<ExitCode> {
+    let known = |shard: &str| SCENARIOS.iter().any(|scenario| scenario.shard() == shard);
+    if let Some(shard) = shard.as_deref().filter(|shard| !known(shard)) {
+        let mut shards: Vec<_> = SCENARIOS.iter().map(Scenario::shard).collect();
+        shards.sort_unstable();
+        shards.dedup();
+        bail!(
+            "there is no shard '{shard}'; there are {}",
+            shards.join(", ")
+        );
+    }
     let program = OsString::from("qemu-test test");
     let mut args = Arguments::parse_from(std::iter::once(program).chain(harness));
     args.test_threads.get_or_insert(2);
@@ -247,6 +288,13 @@ pub fn test(mut bench: Bench, harness: Vec<OsString>) -> Result<ExitCode> {
         for scenario in SCENARIOS {
             let (bench, failed) = (bench.clone(), failed.clone());
             let release = bench.kernels[index].release.clone();
+            let wanted = match &shard {
+                Some(shard) => scenario.shard() == shard,
+                None => true,
+            };
+            if !wanted || (scenario.needs.contains(&Need::DebugKernel) && !is_debug(&release)) {
+                continue;
+            }
             let trial = move || match bench.scenario(&bench.kernels[index], scenario) {
                 Ok(Passed::Skipped(reason)) => Ok(Completion::ignored_with(reason)),
                 Ok(_) => Ok(Completion::Completed),

@@ -16,7 +16,7 @@ use rustix::fs::{memfd_create, MemfdFlags};
 use rustix::process::{set_parent_process_death_signal, Signal};
 use scenarios::{KTAP_PORT, SCREEN_PORT};
 
-use crate::console::is_trouble;
+use crate::console::Watchdog;
 use crate::initramfs::Initramfs;
 use crate::ktap::{Report, Verdict};
 use crate::machine::{Accel, Machine};
@@ -57,13 +57,15 @@ pub struct Boot {
     pub image: PathBuf,
     /// The initramfs.
     pub initramfs: Initramfs,
+    /// Words of the kernel's command line beside those that every boot has.
+    pub cmdline: Vec<String>,
     /// Arguments of init.
     pub args: Vec<String>,
     /// Where the console goes.
     pub log: PathBuf,
     /// Time from start to hello.
     pub boot_limit: Duration,
-    /// Time from hello to power-off.
+    /// Time from hello, or from the last line of the report, to power-off.
     pub run_limit: Duration,
 }
 
@@ -110,9 +112,10 @@ impl Boot {
             .arg(format!("/proc/self/fd/{INITRD_FD}"))
             .arg("-append")
             .arg(format!(
-                // Everything on the console, and a panic ends QEMU.
-                "console={} ignore_loglevel panic=-1 rdinit=/init -- {}",
+                // Everything on the console; a warning is a panic, which ends QEMU.
+                "console={} ignore_loglevel panic=-1 panic_on_warn=1 {} rdinit=/init -- {}",
                 self.machine.console,
+                self.cmdline.join(" "),
                 self.args.join(" ")
             ));
         command
@@ -164,6 +167,7 @@ impl Boot {
         drop(sender);
 
         let mut report = Report::default();
+        let mut watchdog = Watchdog::default();
         let mut trouble: Option<String> = None;
         let mut said_by_qemu = String::new();
         let mut limit = self.boot_limit;
@@ -174,16 +178,15 @@ impl Boot {
             match events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(Event::Console(line)) => {
                     let _ = writeln!(log, "{line}");
-                    if trouble.is_none() && is_trouble(&line) {
+                    if watchdog.is_trouble(&line) && trouble.is_none() {
                         deadline = deadline.min(Instant::now() + LAST_WORDS);
                         trouble = Some(line);
                     }
                 }
                 Ok(Event::Ktap(line)) => {
                     let _ = writeln!(log, "[ktap] {line}");
-                    let hello = report.hello();
                     report.line(&line);
-                    if report.hello() && !hello && trouble.is_none() {
+                    if report.hello() && trouble.is_none() {
                         limit = self.run_limit;
                         deadline = Instant::now() + limit;
                     }
@@ -229,7 +232,7 @@ impl Boot {
         }
         if timed_out {
             return Err(Error::Failed(format!(
-                "no end within {} s of the guest's hello",
+                "no end within {} s of the guest's last word",
                 limit.as_secs()
             )));
         }

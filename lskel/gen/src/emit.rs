@@ -430,9 +430,10 @@ fn prog_def(prog: &Prog) -> Vec<String> {
     ];
     let lookup = |(name, at): &(String, u32)| format!("({}, {at})", c_str(name));
     let lookups: Vec<_> = prog.lookups.iter().map(lookup).collect();
-    let one = format!("lookups: &[{}],", lookups.join(", "));
-    if 12 + one.len() <= WIDTH {
-        lines.push(one);
+    let one = lookups.join(", ");
+    // As rustfmt has it.
+    if one.len() <= 60 {
+        lines.push(format!("lookups: &[{one}],"));
     } else {
         lines.push("lookups: &[".to_owned());
         lines.extend(lookups.iter().map(|lookup| format!("    {lookup},")));

@@ -3,7 +3,8 @@
 //! Global variables: the sections of an object's BTF as Rust types.
 //!
 //! Any bytes must be a value of these types, because progs write them. So there are integers, arrays and
-//! structs of such; what is anything else (a union, a bit field, a float) becomes bytes.
+//! structs of such; what is anything else (a union, a bit field, a float) becomes bytes. What the kernel keeps
+//! in a map's value for itself (a reference, a lock, a list) is left out: any bytes will not do for that.
 
 use crate::libbpf::Type;
 use crate::loader::Event;
@@ -200,7 +201,7 @@ impl Reader<'_, '_> {
             let (Some(name), Some(target)) = (var.name(), target(&var)) else {
                 continue;
             };
-            if var.linkage() == Linkage::Static {
+            if var.linkage() == Linkage::Static || self.is_kernels(target, 0) {
                 continue;
             }
             let known = self
@@ -214,6 +215,52 @@ impl Reader<'_, '_> {
             size,
             align: 1,
         })
+    }
+
+    /// Whether the kernel has something of its own in this, as `btf_parse_fields()` finds it: by a type's name, or
+    /// the tag of what a pointer is to.
+    fn is_kernels(&self, id: TypeId, depth: usize) -> bool {
+        const TYPES: [&str; 11] = [
+            "bpf_dynptr",
+            "bpf_list_head",
+            "bpf_list_node",
+            "bpf_rb_node",
+            "bpf_rb_root",
+            "bpf_refcount",
+            "bpf_res_spin_lock",
+            "bpf_spin_lock",
+            "bpf_task_work",
+            "bpf_timer",
+            "bpf_wq",
+        ];
+        const TAGS: [&str; 4] = ["kptr", "kptr_untrusted", "percpu_kptr", "uptr"];
+
+        let Some(ty) = resolve(self.btf, id).filter(|_| depth <= MAX_DEPTH) else {
+            return false;
+        };
+        match ty.kind() {
+            BtfKind::Ptr => {
+                let to = ty.next_type();
+                to.is_some_and(|to| {
+                    to.kind() == BtfKind::TypeTag
+                        && to
+                            .name()
+                            .is_some_and(|tag| TAGS.iter().any(|kernels| tag == *kernels))
+                })
+            }
+            BtfKind::Array => {
+                Array::try_from(ty).is_ok_and(|array| self.is_kernels(array.ty(), depth + 1))
+            }
+            BtfKind::Struct | BtfKind::Union => {
+                ty.name()
+                    .is_some_and(|name| TYPES.iter().any(|kernels| name == *kernels))
+                    || Composite::try_from(ty).is_ok_and(|of| {
+                        of.iter()
+                            .any(|member| self.is_kernels(member.ty, depth + 1))
+                    })
+            }
+            _ => false,
+        }
     }
 
     /// None if it cannot be expressed.

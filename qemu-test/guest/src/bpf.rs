@@ -9,8 +9,10 @@ use std::ptr;
 
 use anyhow::{bail, ensure, Context, Result};
 use libbpf_rs::libbpf_sys as sys;
-use libbpf_rs::query::{LinkInfoIter, MapInfo, MapInfoIter, ProgInfoIter};
+use libbpf_rs::query::{LinkInfoIter, MapInfo, MapInfoIter, ProgInfoIter, ProgramInfo};
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
+
+use crate::kernel::eventually;
 
 /// The ids of all progs, maps, links and BTFs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +53,18 @@ impl Ids {
             btfs: &self.btfs - &before.btfs,
         }
     }
+}
+
+/// Checks that the kernel has none that it did not have before, once it has freed what it frees late.
+pub fn expect_nothing_since(before: &Ids, what: &str) -> Result<()> {
+    eventually(|| {
+        let left = Ids::now().since(before);
+        ensure!(
+            left == Ids::default(),
+            "left after {what}: expected nothing, seen {left:?}"
+        );
+        Ok(())
+    })
 }
 
 /// A hash map of u32 to u32.
@@ -107,6 +121,56 @@ pub fn prog(name: &str, btf_name: Option<&str>) -> Result<OwnedFd> {
     owned(fd).context("loading a prog of the test's own")
 }
 
+/// A fd of the link of an id.
+pub fn link_by_id(id: u32) -> Result<OwnedFd> {
+    // SAFETY: a call without pointers.
+    owned(unsafe { sys::bpf_link_get_fd_by_id(id) }).context("a link's fd")
+}
+
+/// Has an LSM prog refuse every bpf command, the kernel's own too, for as long as this lives.
+pub fn deny_bpf() -> Result<OwnedFd> {
+    let vmlinux = fs::read("/sys/kernel/btf/vmlinux")?;
+    // SAFETY: the data has the size that is told, and libbpf copies it; the name ends with NUL.
+    let btf_id = unsafe {
+        let btf = sys::btf__new(vmlinux.as_ptr().cast(), vmlinux.len() as u32);
+        ensure!(!btf.is_null(), "the kernel's BTF cannot be read");
+        let id = sys::btf__find_by_name_kind(btf, c"bpf_lsm_bpf".as_ptr(), sys::BTF_KIND_FUNC);
+        sys::btf__free(btf);
+        id
+    };
+    ensure!(btf_id > 0, "expected an LSM hook named bpf, seen {btf_id}");
+    let insn = |code: u32, imm| sys::bpf_insn {
+        code: code as u8,
+        imm,
+        ..Default::default()
+    };
+    let insns = [
+        insn(sys::BPF_ALU64 | sys::BPF_MOV | sys::BPF_K, -1),
+        insn(sys::BPF_JMP | sys::BPF_EXIT, 0),
+    ];
+    let mut opts = sys::bpf_prog_load_opts {
+        sz: size_of::<sys::bpf_prog_load_opts>() as _,
+        expected_attach_type: sys::BPF_LSM_MAC,
+        attach_btf_id: btf_id as u32,
+        ..Default::default()
+    };
+    // SAFETY: all pointers are to live values of this function, with their counts.
+    let prog = owned(unsafe {
+        sys::bpf_prog_load(
+            sys::BPF_PROG_TYPE_LSM,
+            c"deny_bpf".as_ptr(),
+            c"GPL".as_ptr(),
+            insns.as_ptr(),
+            insns.len() as _,
+            &mut opts,
+        )
+    })
+    .context("loading an LSM prog")?;
+    // SAFETY: the prog names its target itself.
+    owned(unsafe { sys::bpf_raw_tracepoint_open(ptr::null(), prog.as_raw_fd()) })
+        .context("attaching an LSM prog")
+}
+
 /// Does `BPF_PROG_TEST_RUN` of the prog of an id, without input: gives its return value.
 pub fn test_run(prog_id: u32) -> Result<u32> {
     let mut opts = sys::bpf_test_run_opts {
@@ -125,9 +189,17 @@ pub fn test_run(prog_id: u32) -> Result<u32> {
 
 /// The id of the prog of a name.
 pub fn prog_id(name: &str) -> Result<u32> {
+    Ok(prog_info(name)?.id)
+}
+
+/// How often a prog was not run, because it was running on that CPU already.
+pub fn recursion_misses(name: &str) -> Result<u32> {
+    Ok(prog_info(name)?.recursion_misses.try_into()?)
+}
+
+fn prog_info(name: &str) -> Result<ProgramInfo> {
     ProgInfoIter::default()
         .find(|info| info.name.to_string_lossy() == name)
-        .map(|info| info.id)
         .with_context(|| format!("expected a prog {name}, seen none"))
 }
 
@@ -183,6 +255,35 @@ pub fn global(map: &str, variable: &str) -> Result<Vec<u8>> {
         .get(offset..offset + size)
         .map(<[u8]>::to_vec)
         .with_context(|| format!("{variable} is not within the value of {map}"))
+}
+
+/// The size of a struct of the kernel, and where in it a member is; both in bytes.
+pub fn kernel_struct(name: &str, member: &str) -> Result<(u32, u32)> {
+    let (name, member) = (CString::new(name)?, CString::new(member)?);
+    // SAFETY: the BTF is freed at the end, and what is read of it is checked to be there.
+    let (size, offset) = unsafe {
+        // Not btf__parse(), which would pull in all of libelf.
+        let btf = sys::btf__parse_raw(c"/sys/kernel/btf/vmlinux".as_ptr());
+        ensure!(!btf.is_null(), "the kernel's BTF cannot be read");
+        let id = sys::btf__find_by_name_kind(btf, name.as_ptr(), sys::BTF_KIND_STRUCT);
+        let mut found = None;
+        if id > 0 {
+            let of = sys::btf__type_by_id(btf, id as u32);
+            let members = of.add(1).cast::<sys::btf_member>();
+            for at in 0..((*of).info & 0xffff) as usize {
+                let candidate = *members.add(at);
+                let known = CStr::from_ptr(sys::btf__name_by_offset(btf, candidate.name_off));
+                if known == member.as_c_str() {
+                    // With bit fields in the struct, the first byte is a size.
+                    let bits = candidate.offset & 0xff_ffff;
+                    found = Some(((*of).__bindgen_anon_1.size, bits / 8));
+                }
+            }
+        }
+        sys::btf__free(btf);
+        found.with_context(|| format!("expected {name:?} with {member:?}, seen none"))?
+    };
+    Ok((size, offset))
 }
 
 /// What can be read from an iterator's link, once.
@@ -245,13 +346,13 @@ pub struct ProgRow {
     pub attached: String,
 }
 
-/// Reads a file and takes off its header, which must be this one.
+/// Reads a file and takes off its header, which must begin with this.
 fn rows(path: &str, header: &str) -> Result<Vec<String>> {
     let text = fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
     let mut lines = text.lines().map(str::to_owned);
     let seen = lines.next().unwrap_or_default();
     ensure!(
-        seen == header,
+        seen.starts_with(header),
         "header of {path}: expected {header:?}, seen {seen:?}"
     );
     Ok(lines.collect())
@@ -264,12 +365,11 @@ pub fn map_rows(mount: &str) -> Result<Vec<MapRow>> {
         .iter()
         .map(|line| {
             let words: Vec<_> = line.split_whitespace().collect();
-            // A map need not have a name.
-            let (id, name, max, cur) = match words[..] {
-                [id, name, max, cur] => (id, name, max, cur),
-                [id, max, cur] => (id, "", max, cur),
-                _ => bail!("a row of {path}: expected 3 or 4 words, seen {line:?}"),
+            let [id, name, max, cur, ..] = words[..] else {
+                bail!("a row of {path}: expected at least 4 words, seen {line:?}");
             };
+            // A map need not have a name.
+            let name = if name == "-" { "" } else { name };
             Ok(MapRow {
                 id: id.parse()?,
                 name: name.to_owned(),

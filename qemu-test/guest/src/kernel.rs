@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::fs::{self, File, OpenOptions};
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -15,6 +15,8 @@ use anyhow::{bail, ensure, Context, Result};
 use rustix::io::Errno;
 use rustix::mount::{mount, unmount, MountFlags, UnmountFlags};
 use rustix::system::{delete_module, finit_module};
+
+use crate::ktap::Skip;
 
 static MODULE: OnceLock<String> = OnceLock::new();
 
@@ -71,7 +73,7 @@ pub fn rmmod(name: &str) -> Result<()> {
 }
 
 /// What rmmod(8) passes: fail instead of waiting when the module is in use.
-fn o_nonblock() -> i32 {
+pub fn o_nonblock() -> i32 {
     rustix::fs::OFlags::NONBLOCK.bits() as i32
 }
 
@@ -124,28 +126,62 @@ pub fn expect_fds(before: &BTreeMap<i32, String>, after_what: &str) -> Result<()
     Ok(())
 }
 
-/// All kernel messages so far, without their prefixes.
-pub fn dmesg() -> Result<Vec<String>> {
-    let mut kmsg = OpenOptions::new()
-        .read(true)
-        .custom_flags(o_nonblock())
-        .open("/dev/kmsg")?;
-    let mut record = [0; 8192];
-    let mut lines = Vec::new();
-    loop {
-        match kmsg.read(&mut record) {
-            Ok(length) => {
-                let text = String::from_utf8_lossy(&record[..length]).into_owned();
-                // "priority,number,time,flags;message", then lines of key=value.
-                let message = text.split_once(';').map_or(&*text, |(_, message)| message);
-                lines.push(message.lines().next().unwrap_or_default().to_owned());
+/// The kernel's messages, without their prefixes.
+pub struct Messages(File);
+
+impl Messages {
+    /// From the oldest that is kept.
+    pub fn all() -> Result<Self> {
+        Ok(Messages(
+            OpenOptions::new()
+                .read(true)
+                .custom_flags(o_nonblock())
+                .open("/dev/kmsg")?,
+        ))
+    }
+
+    /// From now on.
+    pub fn from_now() -> Result<Self> {
+        let mut messages = Self::all()?;
+        messages.0.seek(SeekFrom::End(0))?;
+        Ok(messages)
+    }
+
+    /// Those that have come since the last call.
+    pub fn new_lines(&mut self) -> Result<Vec<String>> {
+        let mut record = [0; 8192];
+        let mut lines = Vec::new();
+        loop {
+            match self.0.read(&mut record) {
+                Ok(length) => {
+                    let text = String::from_utf8_lossy(&record[..length]).into_owned();
+                    // "priority,number,time,flags;message", then lines of key=value.
+                    let message = text.split_once(';').map_or(&*text, |(_, message)| message);
+                    lines.push(message.lines().next().unwrap_or_default().to_owned());
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(lines),
+                // The oldest records were overwritten meanwhile: go on with the next.
+                Err(error) if error.raw_os_error() == Some(Errno::PIPE.raw_os_error()) => {}
+                Err(error) => return Err(error).context("reading /dev/kmsg"),
             }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(lines),
-            // The oldest records were overwritten meanwhile: go on with the next.
-            Err(error) if error.raw_os_error() == Some(Errno::PIPE.raw_os_error()) => {}
-            Err(error) => return Err(error).context("reading /dev/kmsg"),
         }
     }
+}
+
+/// Skips the scenario unless the kernel asks BPF progs as a security module.
+pub fn need_bpf_lsm() -> Result<()> {
+    let path = "/sys/kernel/security";
+    mount("securityfs", path, "securityfs", MountFlags::empty(), None)?;
+    let lsms = fs::read_to_string(format!("{path}/lsm"))?;
+    if !lsms.split(',').any(|lsm| lsm.trim_end() == "bpf") {
+        return Err(Skip(format!("bpf is not among the active LSMs: {lsms}")).into());
+    }
+    Ok(())
+}
+
+/// All kernel messages so far.
+pub fn dmesg() -> Result<Vec<String>> {
+    Messages::all()?.new_lines()
 }
 
 /// Tries until it holds: what the kernel frees late may take that long.

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, Context, Result};
@@ -45,6 +46,18 @@ impl std::fmt::Display for Skip {
 
 impl std::error::Error for Skip {}
 
+/// The port of the report, for [`note`].
+static REPORT: OnceLock<File> = OnceLock::new();
+
+/// Says something in the report: how far a long scenario is, or a row of the table that scripts/test-debug
+/// shows, which begins with '|'. The runner waits longer for a guest that says something.
+pub fn note(text: &str) {
+    if let Some(mut report) = REPORT.get() {
+        // A report that cannot be written is seen by the runner.
+        let _ = report.write_all(format!("# {text}\n").as_bytes());
+    }
+}
+
 /// The report: version line at once, then a plan and results.
 pub struct Ktap(File);
 
@@ -52,6 +65,8 @@ impl Ktap {
     /// Opens the port and says hello.
     pub fn hello(port: &str) -> Result<Self> {
         let mut ktap = Ktap(open_port(port)?);
+        let copy = fcntl_dupfd_cloexec(&ktap.0, FIRST_FD)?;
+        REPORT.get_or_init(|| File::from(copy));
         let uname = rustix::system::uname();
         ktap.line("KTAP version 1")?;
         ktap.line(&format!(

@@ -5,6 +5,7 @@ mod bpf;
 mod corpus;
 mod kernel;
 mod ktap;
+mod lab;
 mod suite;
 mod user;
 
@@ -22,6 +23,32 @@ fn main() {
     if let ["insmod", path] = args[..] {
         let loaded = kernel::insmod(path).and_then(|answer| Ok(answer?));
         std::process::exit(loaded.map_or(1, |()| 0));
+    }
+    // The child of lab::Fault.
+    if let ["fault", nth, operation @ ..] = &args[..] {
+        if let Err(error) = lab::child(nth, operation) {
+            eprintln!("guest: a child with a fault: {error:#}");
+            std::process::exit(1);
+        }
+        return;
+    }
+    // A child of suite::storms.
+    if let ["storm", module, role, number] = args[..] {
+        kernel::set_module(module);
+        if let Err(error) = suite::storm_child(role, number) {
+            eprintln!("guest: {role} {number} of the storm: {error:#}");
+            std::process::exit(1);
+        }
+        return;
+    }
+    // A child of suite::hostile.
+    if let ["hostile", module, role @ ..] = &args[..] {
+        kernel::set_module(module);
+        if let Err(error) = suite::hostile_child(role) {
+            eprintln!("guest: {role:?}: {error:#}");
+            std::process::exit(1);
+        }
+        return;
     }
     if std::process::id() != 1 {
         eprintln!("guest: error: this is the init of a test machine; scripts/in-toolroot qemu-test --help");
@@ -42,6 +69,7 @@ fn run(args: &[&str]) -> Result<()> {
         _ => bail!("expected MODE MODULE on the kernel's command line, seen {args:?}"),
     };
     kernel::set_module(module);
+    lab::start()?;
     match (mode, rest) {
         (mode::HELLO, []) => Ktap::hello(KTAP_PORT).map(drop),
         (mode::TEST, [name]) => test(name),
@@ -68,6 +96,7 @@ fn report(name: &str, function: suite::Function) -> Result<()> {
     let mut ktap = Ktap::hello(KTAP_PORT)?;
     ktap.line("1..1")?;
     let result = catch_unwind(AssertUnwindSafe(function))
-        .unwrap_or_else(|_| Err(anyhow!("the guest panicked: its message is on the console")));
+        .unwrap_or_else(|_| Err(anyhow!("the guest panicked: its message is on the console")))
+        .and_then(|()| lab::expect_no_leak());
     ktap.result(name, &result)
 }

@@ -1,21 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The scenarios: one function each, under the names of the table.
 
+mod controls;
+mod failpoints;
 mod features;
 mod gallery;
+mod hostile;
 mod load;
 mod mount;
+mod read;
 mod runner;
+mod storms;
 mod unload;
 
 use anyhow::Result;
 use scenarios::{each_scenario, Scenario, SCENARIOS};
 
+use controls::*;
+use failpoints::*;
 use features::*;
 use gallery::*;
+pub use hostile::child as hostile_child;
+use hostile::*;
 use load::*;
 use mount::*;
+use read::*;
 use runner::*;
+pub use storms::child as storm_child;
+use storms::*;
 use unload::*;
 
 /// A scenario: an error says what was expected and what was seen.

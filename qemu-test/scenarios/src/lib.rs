@@ -16,10 +16,16 @@ pub const C_MODULE: &str = "/modules/c/bpf_preload.ko";
 /// The module of qemu-test/gallery.
 pub const GALLERY: &str = "lskel_gallery";
 
+/// bpftool in the initramfs.
+pub const BPFTOOL: &str = "/sbin/bpftool";
+
 /// Folder of the initramfs with what lskel_blob.ko is to load, a file for each object.
 pub const CORPUS_DIR: &str = "/corpus";
 /// A module that is loaded before the corpus, where there is one.
 pub const CORPUS_TESTMOD: &str = "/modules/bpf_testmod.ko";
+
+/// The module's blobs in the initramfs, as lskel_blob.ko takes them.
+pub const BLOB: &str = "/blob";
 
 /// What the guest is to do: the first word of its arguments, which are what follows `--` on the kernel's
 /// command line. The second is the name of the module under test, the third the scenario's.
@@ -43,10 +49,28 @@ pub enum Need {
     CModule,
     /// kmod's modprobe, and depmod's indexes with the module under test.
     Modprobe,
+    /// bpftool, at [`BPFTOOL`].
+    Bpftool,
     /// A second CPU.
     TwoCpus,
     /// A module of qemu-test/modules, by its name, in [`MODULE_DIR`].
     TestModule(&'static str),
+    /// The module's blobs, at [`BLOB`].
+    Blob,
+    /// Words for the kernel's command line.
+    Cmdline(&'static str),
+    /// The debug kernel.
+    DebugKernel,
+    /// On the debug kernel it is run with the others of this shard (`make test-debug SHARD=`).
+    Shard(&'static str),
+}
+
+/// The shard of what says nothing of one.
+pub const OTHER_SHARD: &str = "scenarios";
+
+/// Whether a release is that of the debug kernel: see qemu-test/configs/base.config.
+pub fn is_debug(release: &str) -> bool {
+    release.contains("-debug-")
 }
 
 /// How a boot has to end for its test to pass.
@@ -69,6 +93,19 @@ pub struct Scenario {
     pub end: End,
     /// What its machine has.
     pub needs: &'static [Need],
+}
+
+impl Scenario {
+    /// The shard that it belongs to.
+    pub fn shard(&self) -> &'static str {
+        self.needs
+            .iter()
+            .find_map(|need| match need {
+                Need::Shard(name) => Some(*name),
+                _ => None,
+            })
+            .unwrap_or(OTHER_SHARD)
+    }
 }
 
 /// Hands the table to the macro `$then`, as lines of `name, End, [Need…];`.
@@ -103,6 +140,14 @@ macro_rules! each_scenario {
             a_mount_after_rmmod_finds_no_provider, Passes, [];
             nothing_is_left_after_rmmod_and_umount, Passes, [];
             ten_loads_and_unloads_each_give_readable_files, Passes, [];
+            // Reading.
+            every_row_agrees_with_bpftool, Passes, [Bpftool, TwoCpus];
+            ten_thousand_progs_and_maps_are_listed_once_each, Passes, [];
+            links_debug_names_what_links_are_attached_to, Passes, [Bpftool];
+            odd_names_never_break_a_row, Passes, [];
+            pin_puts_the_files_into_a_mount_that_is_older, Passes, [];
+            pin_says_why_it_cannot, Passes, [];
+            a_group_may_read_when_root_says_so, Passes, [];
             // Light skeletons: qemu-test/modules/README.md says which feature is seen where.
             a_skeletons_globals_set_before_and_after_load_are_what_progs_see, Passes,
                 [TestModule("lskel_features")];
@@ -116,8 +161,74 @@ macro_rules! each_scenario {
             a_skeletons_optional_prog_is_not_loaded_and_unload_leaves_nothing, Passes,
                 [TestModule("lskel_features")];
             // The gallery: qemu-test/gallery/README.md has a table of its entries.
+            gallery_hash_counts_by_the_name_of_the_task, Passes, [TestModule("lskel_gallery")];
+            gallery_lru_hash_drops_what_was_not_used, Passes, [TestModule("lskel_gallery")];
+            gallery_lpm_trie_finds_the_longest_prefix, Passes, [TestModule("lskel_gallery")];
             gallery_bloom_filter_knows_what_was_put_in, Passes, [TestModule("lskel_gallery")];
+            gallery_queue_stack_give_back_first_and_last, Passes, [TestModule("lskel_gallery")];
+            gallery_percpu_counts_each_cpu_by_itself, Passes, [TwoCpus, TestModule("lskel_gallery")];
+            gallery_map_in_map_takes_another_map_at_run_time, Passes, [TestModule("lskel_gallery")];
+            gallery_task_storage_belongs_to_one_task, Passes, [TestModule("lskel_gallery")];
+            gallery_ring_buffer_brings_records_to_user_space, Passes, [TestModule("lskel_gallery")];
+            gallery_user_ring_buffer_brings_records_to_bpf, Passes, [TestModule("lskel_gallery")];
+            gallery_max_entries_are_what_the_module_has_set, Passes, [TestModule("lskel_gallery")];
+            gallery_global_data_is_shared_with_the_module, Passes, [TestModule("lskel_gallery")];
+            gallery_global_functions_return_what_they_should, Passes, [TestModule("lskel_gallery")];
+            gallery_tail_call_goes_where_the_array_says, Passes, [TestModule("lskel_gallery")];
+            gallery_bpf_loop_ends_after_its_turns_or_early, Passes, [TestModule("lskel_gallery")];
+            gallery_timer_goes_off_by_itself, Passes, [TestModule("lskel_gallery")];
+            gallery_tracing_progs_see_their_cookies, Passes, [TestModule("lskel_gallery")];
+            gallery_raw_tp_is_attached_twice_with_its_cookies, Passes,
+                [TestModule("lskel_gallery")];
             gallery_kprobe_multi_counts_calls_by_cookie, Passes, [TestModule("lskel_gallery")];
+            gallery_kprobe_session_runs_at_start_and_at_the_return_it_asks_for, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_lsm_deny_keeps_a_file_and_a_folder_until_rmmod, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_lsm_sleepable_locks_a_file_by_its_attribute, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_refused_attach_says_why_and_what_to_do_instead, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_a_kernel_thread_attaches_what_needs_no_process, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_iter_link_lists_its_own_link, Passes, [TestModule("lskel_gallery")];
+            gallery_iter_task_lists_all_tasks_a_process_a_thread_and_open_files, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_iter_socket_lists_listening_and_connected_ports, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_iter_map_elem_lists_elements_and_socket_storage, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_iter_cgroup_lists_all_cgroups_or_one, Passes, [TestModule("lskel_gallery")];
+            gallery_xdp_drops_packets_until_rmmod, Passes, [TestModule("lskel_gallery")];
+            gallery_tcx_changes_and_drops_packets_until_rmmod, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_netfilter_drops_packets_until_rmmod, Passes, [TestModule("lskel_gallery")];
+            gallery_cgroup_skb_drops_packets_until_rmmod, Passes, [TestModule("lskel_gallery")];
+            gallery_cgroup_connect_goes_elsewhere_until_rmmod, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_cgroup_deny_refuses_a_sysctl_and_a_device_until_rmmod, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_sk_lookup_chooses_the_socket_until_rmmod, Passes, [TestModule("lskel_gallery")];
+            gallery_core_fields_gets_the_kernels_layout, Passes, [TestModule("lskel_gallery")];
+            gallery_ksyms_finds_variables_and_addresses, Passes,
+                [TestModule("lskel_gallery"), TwoCpus];
+            gallery_kfuncs_are_called, Passes, [TestModule("lskel_gallery")];
+            gallery_crash_kexec_loads_for_who_may_reboot, Passes, [TestModule("lskel_gallery")];
+            gallery_open_coded_iter_loops_to_the_end, Passes, [TestModule("lskel_gallery")];
+            gallery_for_each_elem_visits_elements_until_told_to_stop, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_dynptr_checks_bounds_at_run_time, Passes, [TestModule("lskel_gallery")];
+            gallery_strings_are_printed_parsed_and_traced, Passes, [TestModule("lskel_gallery")];
+            gallery_spin_lock_guards_a_value_on_two_cpus, Passes,
+                [TestModule("lskel_gallery"), TwoCpus];
+            gallery_kptr_keeps_a_task_that_has_ended, Passes, [TestModule("lskel_gallery")];
+            gallery_linked_list_keeps_its_order, Passes, [TestModule("lskel_gallery")];
+            gallery_rbtree_gives_the_smallest_first, Passes, [TestModule("lskel_gallery")];
+            gallery_arena_is_a_list_in_the_memory_of_a_process, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_workqueue_does_the_job_in_a_kernel_thread, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_exceptions_end_a_prog_from_deep_inside, Passes, [TestModule("lskel_gallery")];
             gallery_a_refused_prog_is_explained_in_dmesg, Passes, [TestModule("lskel_gallery")];
             gallery_log_level_sets_what_is_logged, Passes, [TestModule("lskel_gallery")];
             gallery_names_what_the_kernel_lacks, Passes, [TestModule("lskel_gallery")];
@@ -134,6 +245,52 @@ macro_rules! each_scenario {
             runner_fails_a_failed_assertion, FailsWith("expected 1, seen 2"), [];
             runner_fails_a_guest_that_hangs, FailsWith("no end within"), [];
             runner_cannot_run_a_guest_that_says_nothing, CannotRun("never said hello"), [];
+            // The lab: what is planted has to be seen, or a clean report proves nothing.
+            the_lab_sees_a_leak, FailsWith("suspected memory leaks"),
+                [DebugKernel, Shard("controls"), TestModule("lab_faults")];
+            the_lab_sees_a_use_after_free, FailsWith("BUG: KASAN: slab-use-after-free"),
+                [DebugKernel, Shard("controls"), TestModule("lab_faults")];
+            the_lab_sees_a_lock_inversion, FailsWith("possible circular locking dependency"),
+                [DebugKernel, Shard("controls"), TestModule("lab_faults")];
+            the_lab_sees_a_map_left_behind, FailsWith("left after"),
+                [DebugKernel, Shard("controls"), TestModule("lab_faults")];
+            the_lab_sees_an_fd_left_open, FailsWith("after loading the C provider"),
+                [DebugKernel, Shard("controls"), CModule];
+            the_lab_makes_an_allocation_fail, Passes,
+                [DebugKernel, Shard("controls"), TestModule("lab_faults")];
+            the_kernels_own_unit_tests_of_rust_pass, Passes,
+                [DebugKernel, Shard("controls"), Cmdline("kunit.autorun=1")];
+            // Each allocation in turn fails.
+            every_failed_allocation_of_insmod_unwinds, Passes, [DebugKernel, Shard("failpoints")];
+            every_failed_allocation_of_a_mount_is_the_kernels_own, Passes, [DebugKernel, Shard("failpoints")];
+            every_failed_allocation_of_rmmod_is_harmless, Passes, [DebugKernel, Shard("failpoints")];
+            the_c_provider_with_failed_allocations, Passes,
+                [DebugKernel, Shard("failpoints"), CModule];
+            // Much of it; README.md says how to choose how much.
+            a_storm_of_mounts_reads_signals_and_rmmods_is_harmless, Passes,
+                [Shard("storms"), TwoCpus];
+            memory_is_flat_over_very_many_mounts, Passes, [Shard("storms")];
+            // Tasks that mean no good.
+            a_thread_that_changes_the_fd_table_gets_no_wrong_link_pinned, Passes,
+                [Shard("hostile"), TwoCpus];
+            a_memory_cgroup_too_small_refuses_cleanly, Passes, [Shard("hostile")];
+            a_task_with_a_seccomp_filter_on_bpf_loads, Passes, [Shard("hostile")];
+            a_task_without_address_space_loads, Passes, [Shard("hostile")];
+            a_delegated_mount_of_a_user_namespace_has_both_files, Passes, [Shard("hostile")];
+            a_mount_in_a_chroot_without_modprobe_works, Passes, [Shard("hostile")];
+            // Settings of the kernel.
+            load_says_why_when_an_lsm_denies_bpf, Passes, [Shard("settings")];
+            load_does_not_care_for_unprivileged_bpf_disabled, Passes, [Shard("settings")];
+            only_a_signed_module_loads_where_signatures_are_enforced, Passes,
+                [DebugKernel, Shard("settings"), Cmdline("module.sig_enforce=1"), TestModule("signed")];
+            a_signed_module_loads_under_lockdown_integrity, Passes,
+                [DebugKernel, Shard("settings"), TestModule("signed")];
+            load_says_why_under_lockdown_confidentiality, Passes,
+                [DebugKernel, Shard("settings"),
+                 TestModule("signed")];
+            // Blobs.
+            a_changed_blob_is_refused_or_harmless, Passes,
+                [Shard("blob"), Blob, TestModule("lskel_blob")];
         }
     };
 }

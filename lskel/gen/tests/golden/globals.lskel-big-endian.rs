@@ -22,9 +22,11 @@ crate::lskel::fields! {
         rodata,
         /// `globals.data`, array, 1 entry of 20 bytes.
         data,
+        /// `.data.guarded`, array, 1 entry of 12 bytes.
+        data_guarded,
         /// `.data.read_mostly`, array, 1 entry of 5 bytes.
         data_read_mostly,
-        /// `globals.bss`, array, 1 entry of 48 bytes.
+        /// `globals.bss`, array, 1 entry of 56 bytes.
         bss,
     }
 }
@@ -66,6 +68,13 @@ unsafe impl Object for GlobalsObject {
             value_size: 20,
             max_entries: 1,
         },
+        data_guarded: MapDef {
+            name: c".data.guarded",
+            map_type: 2,
+            key_size: 4,
+            value_size: 12,
+            max_entries: 1,
+        },
         data_read_mostly: MapDef {
             name: c".data.read_mostly",
             map_type: 2,
@@ -77,7 +86,7 @@ unsafe impl Object for GlobalsObject {
             name: c"globals.bss",
             map_type: 2,
             key_size: 4,
-            value_size: 48,
+            value_size: 56,
             max_entries: 1,
         },
     };
@@ -88,20 +97,22 @@ unsafe impl Object for GlobalsObject {
             section: c"tp_btf/sched_switch",
             prog_type: 26,
             expected_attach_type: 23,
-            load_attr: 4280,
-            lookups: &[(c"btf_trace_sched_switch", 4388)],
+            load_attr: 4944,
+            lookups: &[(c"btf_trace_sched_switch", 5052)],
         },
     };
 
     const SECTIONS: Sections = Sections {
         // SAFETY: from there the loader prog takes what it puts into this map.
-        rodata: unsafe { Section::new(2944, |maps: &Maps<_>| &maps.rodata) },
+        rodata: unsafe { Section::new(3240, |maps: &Maps<_>| &maps.rodata) },
         // SAFETY: from there the loader prog takes what it puts into this map.
-        data: unsafe { Section::new(3104, |maps: &Maps<_>| &maps.data) },
+        data: unsafe { Section::new(3400, |maps: &Maps<_>| &maps.data) },
         // SAFETY: from there the loader prog takes what it puts into this map.
-        data_read_mostly: unsafe { Section::new(3240, |maps: &Maps<_>| &maps.data_read_mostly) },
+        data_guarded: unsafe { Section::new(3536, |maps: &Maps<_>| &maps.data_guarded) },
         // SAFETY: from there the loader prog takes what it puts into this map.
-        bss: unsafe { Section::new(3360, |maps: &Maps<_>| &maps.bss) },
+        data_read_mostly: unsafe { Section::new(3664, |maps: &Maps<_>| &maps.data_read_mostly) },
+        // SAFETY: from there the loader prog takes what it puts into this map.
+        bss: unsafe { Section::new(3784, |maps: &Maps<_>| &maps.bss) },
     };
 }
 
@@ -111,6 +122,8 @@ pub(crate) struct Sections {
     pub(crate) rodata: Section<GlobalsObject, Rodata>,
     /// `.data`
     pub(crate) data: Section<GlobalsObject, Data>,
+    /// `.data.guarded`
+    pub(crate) data_guarded: Section<GlobalsObject, DataGuarded>,
     /// `.data.read_mostly`
     pub(crate) data_read_mostly: Section<GlobalsObject, DataReadMostly>,
     /// `.bss`
@@ -155,6 +168,21 @@ const _: () = {
 // SAFETY: `#[repr(C)]`, made of `Var`s, arrays and structs of such; each gap is a field.
 unsafe impl Globals for Data {}
 
+/// Globals in section `.data.guarded`.
+#[repr(C)]
+pub(crate) struct DataGuarded {
+    pub(crate) beside: Var<u32>,
+    _pad4: [Var<u8>; 8],
+}
+
+const _: () = {
+    assert!(size_of::<DataGuarded>() == 12);
+    assert!(core::mem::offset_of!(DataGuarded, beside) == 0);
+};
+
+// SAFETY: `#[repr(C)]`, made of `Var`s, arrays and structs of such; each gap is a field.
+unsafe impl Globals for DataGuarded {}
+
 /// Globals in section `.data.read_mostly`.
 #[repr(C)]
 pub(crate) struct DataReadMostly {
@@ -178,10 +206,11 @@ pub(crate) struct Bss {
     _pad17: [Var<u8>; 7],
     pub(crate) either: [Var<u64>; 2],
     pub(crate) address: Var<u64>,
+    _pad48: [Var<u8>; 8],
 }
 
 const _: () = {
-    assert!(size_of::<Bss>() == 48);
+    assert!(size_of::<Bss>() == 56);
     assert!(core::mem::offset_of!(Bss, hits) == 8);
     assert!(core::mem::offset_of!(Bss, last) == 16);
     assert!(core::mem::offset_of!(Bss, either) == 24);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Globals of all kinds: what has a type in Rust, what becomes bytes, gaps, names that Rust reserves. */
+/* Globals of all kinds: what has a type in Rust, what becomes bytes, gaps, names that Rust reserves, and
+ * what is the kernel's own. */
 #include <stdbool.h>
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -34,6 +35,15 @@ void *address;
 static __u64 hidden;
 __u8 last;
 
+/* The kernel would release whatever is written here. */
+struct task_struct;
+struct task_struct __kptr *kept;
+struct {
+	__u32 count;
+	struct bpf_spin_lock lock;
+} guarded SEC(".data.guarded");
+__u32 beside SEC(".data.guarded") = 9;
+
 char named[5] SEC(".data.read_mostly") = "four";
 
 SEC("tp_btf/sched_switch")
@@ -46,6 +56,7 @@ int count(void *ctx)
 	last = (__u8)hits;
 	either.number = hits;
 	address = ctx;
+	last += (kept != 0) + guarded.count + beside;
 	return 0;
 }
 

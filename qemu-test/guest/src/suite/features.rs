@@ -2,20 +2,17 @@
 //! What a light skeleton can do: lskel_features.ko, and what its progs leave behind.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::process::Command;
 
 use anyhow::{ensure, Context, Result};
 use libbpf_rs::query::ProgInfoIter;
 use libbpf_rs::{MapCore, MapFlags};
 use rustix::io::Errno;
-use rustix::mount::{mount, MountFlags};
 use rustix::process::setpriority_process;
 use scenarios::MODULE_DIR;
 
 use crate::bpf::{self, Ids};
-use crate::kernel::{dmesg, eventually, expect_fds, fds, insmod, rmmod};
-use crate::ktap::Skip;
+use crate::kernel::{dmesg, eventually, expect_fds, fds, insmod, need_bpf_lsm, rmmod};
 
 const MODULE: &str = "lskel_features";
 
@@ -101,12 +98,7 @@ pub fn a_skeletons_fentry_fexit_fmod_ret_and_tp_btf_progs_run() -> Result<()> {
 }
 
 pub fn a_skeletons_lsm_prog_runs() -> Result<()> {
-    let path = "/sys/kernel/security";
-    mount("securityfs", path, "securityfs", MountFlags::empty(), None)?;
-    let lsms = fs::read_to_string(format!("{path}/lsm"))?;
-    if !lsms.split(',').any(|lsm| lsm.trim_end() == "bpf") {
-        return Err(Skip(format!("bpf is not among the active LSMs: {lsms}")).into());
-    }
+    need_bpf_lsm()?;
     load()?;
     setpriority_process(None, 12).context("expected niceness 12 to be granted")?;
     let seen = setpriority_process(None, 13);

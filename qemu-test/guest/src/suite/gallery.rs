@@ -2,24 +2,45 @@
 //! The gallery: each entry of lskel_gallery.ko, and what it does as it is seen from outside.
 
 mod attach;
-mod maps;
+mod flow;
+mod iters;
+mod kinds;
+mod lang;
+mod network;
 mod whole;
 
 pub use attach::*;
-pub use maps::*;
+pub use flow::*;
+pub use iters::*;
+pub use kinds::*;
+pub use lang::*;
+pub use network::*;
 pub use whole::*;
 
 use std::ffi::CString;
+use std::path::Path;
 
 use anyhow::{ensure, Context, Result};
 use rustix::io::Errno;
+use rustix::mount::{mount, MountFlags};
 use scenarios::{GALLERY, MODULE_DIR};
 
-use crate::bpf;
-use crate::kernel::insmod_with;
+use crate::bpf::{self, Ids};
+use crate::kernel::{dmesg, eventually, insmod_with};
+
+/// Where the entries that attach to a cgroup look for it.
+const CGROUP: &str = "/sys/fs/cgroup";
+
+/// Mounts it there, once. Where the kernel has no cgroups, the entries that want one say so.
+fn mount_cgroup2() {
+    if !Path::new(CGROUP).join("cgroup.procs").exists() {
+        let _ = mount("cgroup2", CGROUP, "cgroup2", MountFlags::empty(), None);
+    }
+}
 
 /// Tries to load these entries; all of them for none.
 fn try_load(entries: &[&str]) -> Result<Result<(), Errno>> {
+    mount_cgroup2();
     let params: Vec<_> = entries.iter().map(|entry| format!("{entry}=1")).collect();
     insmod_with(
         &format!("{MODULE_DIR}/{GALLERY}.ko"),
@@ -57,6 +78,33 @@ fn number(map: &str, variable: &str) -> Result<u64> {
     Ok(u64::from_ne_bytes(word))
 }
 
+/// An array of u32 in `.bss` of an entry.
+fn bss_array(entry: &str, variable: &str) -> Result<Vec<u32>> {
+    Ok(bpf::global(&format!("{entry:.8}.bss"), variable)?
+        .chunks_exact(4)
+        .map(|bytes| u32::from_ne_bytes(bytes.try_into().unwrap()))
+        .collect())
+}
+
+/// Checks such an array.
+fn expect_bss_array(entry: &str, variable: &str, expected: &[u32]) -> Result<()> {
+    let seen = bss_array(entry, variable)?;
+    ensure!(
+        seen == expected,
+        "{variable}: expected {expected:?}, seen {seen:?}"
+    );
+    Ok(())
+}
+
+/// What the module has said of an entry, without the entry's name.
+fn said_of(entry: &str) -> Result<Vec<String>> {
+    let prefix = format!("{GALLERY}: {entry}: ");
+    Ok(dmesg()?
+        .into_iter()
+        .filter_map(|line| line.strip_prefix(&prefix).map(str::to_owned))
+        .collect())
+}
+
 /// Checks integers in `.bss` of an entry.
 fn expect_bss(entry: &str, expected: &[(&str, u64)]) -> Result<()> {
     for (variable, value) in expected {
@@ -64,4 +112,16 @@ fn expect_bss(entry: &str, expected: &[(&str, u64)]) -> Result<()> {
         ensure!(seen == *value, "{variable}: expected {value}, seen {seen}");
     }
     Ok(())
+}
+
+/// Checks that the kernel has nothing that it did not have then.
+fn expect_nothing_since(before: &Ids) -> Result<()> {
+    eventually(|| {
+        let left = Ids::now().since(before);
+        ensure!(
+            left == Ids::default(),
+            "left: expected nothing, seen {left:?}"
+        );
+        Ok(())
+    })
 }

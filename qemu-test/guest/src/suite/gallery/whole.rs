@@ -5,9 +5,9 @@ use anyhow::{ensure, Result};
 use rustix::io::Errno;
 use scenarios::{GALLERY, MODULE_DIR};
 
-use super::{load, try_load};
+use super::{expect_nothing_since, load, try_load};
 use crate::bpf::{self, Ids};
-use crate::kernel::{dmesg, eventually, expect_fds, fds, insmod_with, loaded_modules, rmmod};
+use crate::kernel::{dmesg, expect_fds, fds, insmod_with, loaded_modules, rmmod};
 
 pub fn gallery_a_refused_prog_is_explained_in_dmesg() -> Result<()> {
     let seen = try_load(&["broken"])?;
@@ -122,15 +122,4 @@ pub fn gallery_leaves_nothing_when_its_last_entry_is_refused() -> Result<()> {
     load("bloom_filter")?;
     drop(bystander);
     Ok(())
-}
-
-fn expect_nothing_since(before: &Ids) -> Result<()> {
-    eventually(|| {
-        let left = Ids::now().since(before);
-        ensure!(
-            left == Ids::default(),
-            "left: expected nothing, seen {left:?}"
-        );
-        Ok(())
-    })
 }

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Takes the links of a BPF preload provider and pins them where a user wants them.
+//!
+//! The kernel hands a provider's links to each new mount and to nobody else. So a mount is made that is
+//! attached to no folder: what is in it is the provider's, whatever other links there are. `links.debug`,
+//! which the kernel does not ask for, is the link whose prog came with the others: it has their BTF.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::path::Path;
+
+use anyhow::{bail, ensure, Context, Result};
+use libbpf_rs::libbpf_sys as sys;
+use rustix::fs::{chmodat, fchmod, fstat, fstatfs, openat, statat, AtFlags, Mode, OFlags, CWD};
+use rustix::io::Errno;
+use rustix::mount::{fsconfig_create, fsmount, fsopen, FsMountFlags, FsOpenFlags, MountAttrFlags};
+
+/// `statfs` of a BPF file system.
+const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
+/// The files that the kernel puts into each mount.
+const FILES: [&str; 2] = ["maps.debug", "progs.debug"];
+/// The file that it does not.
+const LINKS: &str = "links.debug";
+/// What the kernel says of a name with a dot that is not there.
+const ABSENT: Errno = Errno::PERM;
+/// The prog behind [`LINKS`].
+const LINKS_PROG: &[u8] = b"dump_bpf_link";
+
+/// Pins the files in `dir` and says what was done with each. Either all of them are there afterwards, or
+/// nothing is changed.
+pub fn pin(dir: &Path) -> Result<Vec<String>> {
+    let shown = dir.display();
+    ensure!(
+        rustix::process::geteuid().is_root(),
+        "only root may do this"
+    );
+    let target = openat(
+        CWD,
+        dir,
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .with_context(|| format!("{shown}"))?;
+    ensure!(
+        fstatfs(&target)?.f_type as u64 == BPF_FS_MAGIC,
+        "{shown} is not in a BPF file system; `mount -t bpf bpf {shown}` makes it one, with the files in it"
+    );
+    let links = provided()?;
+    let mut missing = Vec::new();
+    let mut done = Vec::new();
+    for (name, link) in &links {
+        match statat(&target, *name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(ABSENT | Errno::NOENT) => missing.push((*name, link)),
+            Err(error) => return Err(error).with_context(|| format!("{shown}/{name}")),
+            Ok(_) => {
+                ensure!(
+                    is_same(&target, name, link),
+                    "{shown}/{name} exists and is something else; remove it first"
+                );
+                done.push(format!("{shown}/{name}: is there already"));
+            }
+        }
+    }
+    let _opened = Opened::new(&target)?;
+    for (at, (name, link)) in missing.iter().enumerate() {
+        if let Err(error) = pin_one(&target, name, link) {
+            for (name, _) in &missing[..at] {
+                let _ = rustix::fs::unlinkat(&target, *name, AtFlags::empty());
+            }
+            return Err(error).with_context(|| format!("pinning {shown}/{name}"));
+        }
+        done.push(format!("{shown}/{name}: pinned"));
+    }
+    done.sort();
+    Ok(done)
+}
+
+/// A folder in which names with a dot can be made: the kernel keeps them to itself, unless the folder's mode
+/// is 0, as it is while a mount is made. Only root can enter it meanwhile.
+struct Opened<'a> {
+    dir: &'a OwnedFd,
+    mode: Mode,
+}
+
+impl<'a> Opened<'a> {
+    fn new(dir: &'a OwnedFd) -> Result<Self> {
+        let mode = Mode::from_raw_mode(fstat(dir)?.st_mode);
+        fchmod(dir, Mode::empty()).context("changing the folder's mode for a moment")?;
+        Ok(Opened { dir, mode })
+    }
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = fchmod(self.dir, self.mode) {
+            eprintln!(
+                "the folder's mode could not be set back to {:o}: {error}",
+                self.mode
+            );
+        }
+    }
+}
+
+/// The provider's links, by the names of their files.
+fn provided() -> Result<Vec<(&'static str, OwnedFd)>> {
+    let mount = fsopen("bpf", FsOpenFlags::FSOPEN_CLOEXEC)
+        .and_then(|fs| {
+            fsconfig_create(&fs)?;
+            fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+        })
+        .context("a BPF file system could not be made")?;
+    let mut links = Vec::new();
+    for name in FILES {
+        match get(&mount, name) {
+            Ok(link) => links.push((name, link)),
+            Err(ABSENT | Errno::NOENT) => bail!(
+                "the kernel has no {name} to give; is bpf_preload_rs loaded? If it is, dmesg says what is wrong"
+            ),
+            Err(error) => return Err(error).context(name),
+        }
+    }
+    let btf = prog_of(&links[0].1)?.btf_id;
+    if let Some(link) = links_debug(btf) {
+        links.push((LINKS, link));
+    }
+    Ok(links)
+}
+
+/// The link behind `links.debug`; the kernel's own C provider has none.
+fn links_debug(btf: u32) -> Option<OwnedFd> {
+    let mut id = 0;
+    // SAFETY: writes one u32.
+    while unsafe { sys::bpf_link_get_next_id(id, &mut id) } == 0 {
+        // SAFETY: a call without pointers.
+        let Ok(link) = owned(unsafe { sys::bpf_link_get_fd_by_id(id) }) else {
+            continue;
+        };
+        let Ok(prog) = prog_of(&link) else { continue };
+        if prog.btf_id == btf && name_of(&prog) == LINKS_PROG {
+            return Some(link);
+        }
+    }
+    None
+}
+
+/// Whether a file pins an iterator that prints the same: one of this load, or of one before.
+fn is_same(dir: &OwnedFd, name: &str, link: &OwnedFd) -> bool {
+    let seen = get(dir, name).map(|seen| prog_of(&seen));
+    match (seen, prog_of(link)) {
+        (Ok(Ok(seen)), Ok(expected)) => {
+            name_of(&seen) == name_of(&expected) && seen.tag == expected.tag
+        }
+        _ => false,
+    }
+}
+
+fn pin_one(dir: &OwnedFd, name: &str, link: &OwnedFd) -> Result<()> {
+    let path = CString::new(name)?;
+    let opts = sys::bpf_obj_pin_opts {
+        sz: size_of::<sys::bpf_obj_pin_opts>() as _,
+        file_flags: sys::BPF_F_PATH_FD,
+        path_fd: dir.as_raw_fd(),
+    };
+    // SAFETY: both pointers are to live values, NUL-terminated and of the size that it says.
+    let error = unsafe { sys::bpf_obj_pin_opts(link.as_raw_fd(), path.as_ptr(), &opts) };
+    ensure!(error == 0, std::io::Error::from_raw_os_error(-error));
+    // What the kernel gives the files of a new mount.
+    chmodat(dir, name, Mode::RUSR, AtFlags::empty()).inspect_err(|_| {
+        let _ = rustix::fs::unlinkat(dir, name, AtFlags::empty());
+    })?;
+    Ok(())
+}
+
+/// Opens what a file pins.
+fn get(dir: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+    let path = CString::new(name).map_err(|_| Errno::INVAL)?;
+    let opts = sys::bpf_obj_get_opts {
+        sz: size_of::<sys::bpf_obj_get_opts>() as _,
+        file_flags: sys::BPF_F_PATH_FD,
+        path_fd: dir.as_raw_fd(),
+    };
+    // SAFETY: both pointers are to live values, NUL-terminated and of the size that it says.
+    owned(unsafe { sys::bpf_obj_get_opts(path.as_ptr(), &opts) })
+}
+
+/// The prog of an iterator's link. An error for any other link, and for what is no link.
+fn prog_of(link: &OwnedFd) -> Result<sys::bpf_prog_info> {
+    let mut info = sys::bpf_link_info::default();
+    info_of(link.as_fd(), &mut info)?;
+    ensure!(
+        info.type_ == sys::BPF_LINK_TYPE_ITER,
+        "a link of another kind"
+    );
+    // SAFETY: a call without pointers.
+    let prog = owned(unsafe { sys::bpf_prog_get_fd_by_id(info.prog_id) })?;
+    let mut info = sys::bpf_prog_info::default();
+    info_of(prog.as_fd(), &mut info)?;
+    Ok(info)
+}
+
+/// Asks the kernel for the info of an object, whose struct `T` must be.
+fn info_of<T>(fd: BorrowedFd<'_>, info: &mut T) -> Result<()> {
+    let mut size = size_of::<T>() as u32;
+    // SAFETY: the kernel writes at most `size` bytes into `info`, a struct of integers.
+    let error = unsafe {
+        sys::bpf_obj_get_info_by_fd(fd.as_raw_fd(), std::ptr::from_mut(info).cast(), &mut size)
+    };
+    ensure!(error == 0, std::io::Error::from_raw_os_error(-error));
+    Ok(())
+}
+
+fn name_of(prog: &sys::bpf_prog_info) -> &[u8] {
+    // SAFETY: the same bytes, whatever C's char is.
+    let name: &[u8; 16] = unsafe { &*(&raw const prog.name).cast() };
+    name.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+fn owned(fd: i32) -> Result<OwnedFd, Errno> {
+    if fd < 0 {
+        return Err(Errno::from_raw_os_error(-fd));
+    }
+    // SAFETY: libbpf has just opened it and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! To a cgroup, which goes by an fd of its folder. The fd is closed once the prog is attached.
+
+#[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
+#[cfg_attr(
+    target_endian = "little",
+    path = "../generated/cgroup_skb.lskel-little-endian.rs"
+)]
+#[cfg_attr(
+    target_endian = "big",
+    path = "../generated/cgroup_skb.lskel-big-endian.rs"
+)]
+mod object;
+
+use crate::{
+    bpf::fd::OwnedFd,
+    hold,
+    lskel::{
+        LoadError,
+        Open,
+        Skeleton,
+        Step, //
+    },
+    Held, //
+};
+use kernel::prelude::*;
+use object::CgroupSkb;
+
+/// Here cgroup2 is mounted: all processes are in its root or below. The folder of any cgroup would do.
+const CGROUP: &CStr = c"/sys/fs/cgroup";
+
+pub(crate) fn load() -> Result<Held, LoadError> {
+    let skeleton = Skeleton::<Open<CgroupSkb>>::open().load()?;
+    let progs = skeleton.progs();
+    let root = OwnedFd::open(CGROUP).map_err(LoadError::at(Step::Open(CGROUP)))?;
+
+    hold(progs.cgroup_drop.attach_cgroup(&root)?)
+}

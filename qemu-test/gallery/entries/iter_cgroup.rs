@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A cgroup is named by the fd of its folder, which is closed once the iterator is attached.
+
+#[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
+#[cfg_attr(
+    target_endian = "little",
+    path = "../generated/iter_cgroup.lskel-little-endian.rs"
+)]
+#[cfg_attr(
+    target_endian = "big",
+    path = "../generated/iter_cgroup.lskel-big-endian.rs"
+)]
+mod object;
+
+use crate::{
+    bpf::{
+        fd::OwnedFd,
+        syscall::IterTarget, //
+    },
+    hold,
+    lskel::{
+        LoadError,
+        Open,
+        Skeleton,
+        Step, //
+    },
+    Held, //
+};
+use kernel::{
+    bindings,
+    prelude::*, //
+};
+use object::IterCgroup;
+
+/// A folder of cgroup2.
+const CGROUP: &CStr = c"/sys/fs/cgroup";
+
+pub(crate) fn load() -> Result<Held, LoadError> {
+    let skeleton = Skeleton::<Open<IterCgroup>>::open().load()?;
+    let progs = skeleton.progs();
+    let folder = OwnedFd::open(CGROUP).map_err(LoadError::at(Step::Open(CGROUP)))?;
+
+    hold([
+        // Without a folder it is the root of cgroup2.
+        progs.all_cgroups.attach_iter(IterTarget::Cgroup(
+            None,
+            bindings::bpf_cgroup_iter_order_BPF_CGROUP_ITER_DESCENDANTS_PRE,
+        ))?,
+        progs.one_cgroup.attach_iter(IterTarget::Cgroup(
+            Some(&folder),
+            bindings::bpf_cgroup_iter_order_BPF_CGROUP_ITER_SELF_ONLY,
+        ))?,
+    ])
+}

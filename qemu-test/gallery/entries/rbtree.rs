@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is left in the tree goes with the map, and the map with the link.
+
+#[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
+#[cfg_attr(
+    target_endian = "little",
+    path = "../generated/rbtree.lskel-little-endian.rs"
+)]
+#[cfg_attr(
+    target_endian = "big",
+    path = "../generated/rbtree.lskel-big-endian.rs"
+)]
+mod object;
+
+use crate::{
+    hold,
+    lskel::{
+        LoadError,
+        Open,
+        Skeleton, //
+    },
+    Held, //
+};
+use object::Rbtree;
+
+pub(crate) fn load() -> Result<Held, LoadError> {
+    let skeleton = Skeleton::<Open<Rbtree>>::open().load()?.attach()?;
+
+    hold(skeleton.into_links())
+}

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Each allocation of an operation in turn fails, in a child: what comes of it.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::{ensure, Context, Result};
+use rustix::io::Errno;
+use scenarios::{C_MODULE, MODULE_DIR};
+
+use crate::bpf::{self, expect_both_files, Ids};
+use crate::kernel::{
+    insmod_in_child, loaded_modules, module, module_file, mount_bpffs, rmmod, umount, Messages,
+};
+use crate::ktap::note;
+use crate::lab::{within_module, Fault};
+
+const MNT: &str = "/tmp/bpf";
+/// After so many points the whole of insmod, mount, read, umount and rmmod has to work.
+const WHOLE: u32 = 25;
+
+/// A module to load with faults.
+struct Module {
+    file: String,
+    name: String,
+    /// Whether it puts files into each mount.
+    provider: bool,
+}
+
+impl Module {
+    fn ours() -> Self {
+        Module {
+            file: module_file(),
+            name: module().to_owned(),
+            provider: true,
+        }
+    }
+
+    fn c() -> Self {
+        Module {
+            file: C_MODULE.to_owned(),
+            name: "bpf_preload".to_owned(),
+            provider: true,
+        }
+    }
+
+    /// A module of qemu-test/modules that only loads a skeleton.
+    #[expect(dead_code, reason = "for lskel_gallery")]
+    fn test(name: &str) -> Self {
+        Module {
+            file: format!("{MODULE_DIR}/{name}.ko"),
+            name: name.to_owned(),
+            provider: false,
+        }
+    }
+
+    /// Loads it without a fault, sees that it works, and takes it out.
+    fn expect_to_work(&self) -> Result<()> {
+        insmod_in_child(&self.file)?;
+        self.expect_loaded_to_work()
+    }
+
+    fn expect_loaded_to_work(&self) -> Result<()> {
+        if self.provider {
+            mount_bpffs(MNT)?;
+            expect_both_files(MNT)?;
+            umount(MNT)?;
+        }
+        rmmod(&self.name)
+    }
+}
+
+/// What the points of one operation came to.
+#[derive(Default)]
+struct Tally {
+    points: u32,
+    /// The operation was done in spite of the fault.
+    done: u32,
+    /// It was refused, by errno.
+    refused: BTreeMap<i32, u32>,
+    /// Refused by the module, without a line that says why. Before its first line the kernel has not come to it.
+    silent: Vec<u32>,
+    spoken: Vec<String>,
+    /// The task had other fds after it.
+    fds_changed: Vec<u32>,
+    /// A prog, map, link or BTF was left.
+    left: Vec<(u32, Ids)>,
+    /// Mounts without both files.
+    files_missing: u32,
+}
+
+impl Tally {
+    fn count(&mut self, nth: u32, fault: &Fault) {
+        self.points = nth;
+        match fault.answer {
+            Ok(()) => self.done += 1,
+            Err(errno) => *self.refused.entry(errno.raw_os_error()).or_default() += 1,
+        }
+        if fault.fds_changed {
+            self.fds_changed.push(nth);
+        }
+    }
+
+    /// A row of the table in README.md.
+    fn row(&self, module: &str, operation: &str) {
+        let errors = self
+            .refused
+            .iter()
+            .map(|(errno, count)| format!("{count} x {}", name_of(*errno)))
+            .collect::<Vec<_>>()
+            .join(", ");
+        note(&format!(
+            "| {module} | {operation} | {} | {} | {errors} | {} | {} | {} | {} |",
+            self.points,
+            self.done,
+            self.spoken.len(),
+            self.files_missing,
+            self.fds_changed.len(),
+            self.left.len(),
+        ));
+        let mut steps = BTreeMap::<_, u32>::new();
+        for line in &self.spoken {
+            *steps.entry(line).or_default() += 1;
+        }
+        for (line, count) in steps {
+            note(&format!("{count} x {line}"));
+        }
+        if !self.silent.is_empty() {
+            note(&format!("silent: {:?}", self.silent));
+        }
+        if !self.left.is_empty() {
+            note(&format!("left: {:?}", self.left));
+        }
+    }
+}
+
+fn name_of(errno: i32) -> String {
+    match Errno::from_raw_os_error(errno) {
+        Errno::NOMEM => "ENOMEM".to_owned(),
+        Errno::INVAL => "EINVAL".to_owned(),
+        Errno::NOSPC => "ENOSPC".to_owned(),
+        errno => errno.raw_os_error().to_string(),
+    }
+}
+
+/// Says every now and then that it goes on.
+fn progress(operation: &str, nth: u32) {
+    if nth % 50 == 0 {
+        note(&format!("{operation}: {nth} points"));
+    }
+}
+
+/// The vmlinux BTF gets its id with the first prog: what there is after that.
+fn baseline() -> Result<Ids> {
+    drop(bpf::prog("first", None)?);
+    crate::kernel::eventually(|| {
+        ensure!(Ids::now().progs.is_empty(), "the test's own prog is there");
+        Ok(())
+    })?;
+    Ok(Ids::now())
+}
+
+fn insmod_sweep(module: &Module) -> Result<Tally> {
+    // What the kernel keeps once it has it.
+    module.expect_to_work()?;
+    let before = baseline()?;
+    let mut messages = Messages::from_now()?;
+    let mut tally = Tally::default();
+    let prefix = format!("{}: ", module.name);
+    let mut silent = Vec::new();
+    for nth in 1.. {
+        let fault = Fault::run(nth, &["insmod", &module.file])?;
+        if !fault.hit {
+            fault.answer.context("insmod without a fault")?;
+            module.expect_loaded_to_work()?;
+            break;
+        }
+        tally.count(nth, &fault);
+        let lines: Vec<_> = messages
+            .new_lines()?
+            .into_iter()
+            .filter(|line| line.starts_with(&prefix) && !line.contains("taint"))
+            .collect();
+        if fault.answer.is_ok() {
+            module
+                .expect_loaded_to_work()
+                .with_context(|| format!("loaded in spite of fault {nth}"))?;
+        } else if lines.is_empty() {
+            silent.push(nth);
+        } else {
+            // What comes before belongs to the kernel's own module loader.
+            if tally.spoken.is_empty() {
+                silent.clear();
+            }
+            ensure!(
+                lines.len() == 1,
+                "fault {nth}: more than one line: {lines:?}"
+            );
+            tally.spoken.extend(lines);
+        }
+        ensure!(
+            fault.answer.is_ok() || !loaded_modules()?.contains(&module.name),
+            "fault {nth}: refused with {:?}, and loaded",
+            fault.answer
+        );
+        if bpf::expect_nothing_since(&before, "a fault").is_err() {
+            let left = Ids::now().since(&before);
+            // Counted once.
+            tally.left.push((nth, left));
+            ensure!(tally.left.len() < 20, "left: {:?}", tally.left);
+        }
+        if nth % WHOLE == 0 {
+            module
+                .expect_to_work()
+                .with_context(|| format!("after fault {nth}"))?;
+        }
+        messages.new_lines()?;
+        progress("insmod", nth);
+    }
+    if !tally.spoken.is_empty() {
+        tally.silent = silent;
+    }
+    Ok(tally)
+}
+
+/// Mounts with faults. A `fresh` one is the first since the module was loaded.
+fn mount_sweep(module: Option<&Module>, fresh: bool) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let before = baseline()?;
+    let load = || module.map_or(Ok(()), |module| insmod_in_child(&module.file));
+    let unload = || module.map_or(Ok(()), |module| rmmod(&module.name));
+    load()?;
+    fs::create_dir_all(MNT)?;
+    if !fresh {
+        mount_bpffs(MNT)?;
+        umount(MNT)?;
+    }
+    for nth in 1.. {
+        let fault = Fault::run(nth, &["mount", MNT])?;
+        if fault.hit {
+            tally.count(nth, &fault);
+        }
+        let files = fs::read_dir(MNT)?.count();
+        if fault.answer.is_ok() {
+            tally.files_missing += u32::from(module.is_some() && files != 2);
+            umount(MNT)?;
+        }
+        if !fault.hit {
+            fault.answer.context("a mount without a fault")?;
+            break;
+        }
+        if fresh {
+            unload()?;
+            load()?;
+        }
+        progress("mount", nth);
+    }
+    if module.is_some() {
+        mount_bpffs(MNT)?;
+        expect_both_files(MNT)?;
+        umount(MNT)?;
+    }
+    unload()?;
+    bpf::expect_nothing_since(&before, "mounts with faults")?;
+    Ok(tally)
+}
+
+fn rmmod_sweep(module: &Module) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let before = baseline()?;
+    for nth in 1.. {
+        insmod_in_child(&module.file)?;
+        mount_bpffs(MNT)?;
+        let fault = Fault::run(nth, &["rmmod", &module.name])?;
+        expect_both_files(MNT).with_context(|| format!("after rmmod with fault {nth}"))?;
+        umount(MNT)?;
+        if fault.hit {
+            tally.count(nth, &fault);
+        }
+        if fault.answer.is_err() {
+            rmmod(&module.name).with_context(|| format!("after rmmod with fault {nth}"))?;
+        }
+        bpf::expect_nothing_since(&before, "rmmod with a fault")?;
+        if !fault.hit {
+            fault.answer.context("rmmod without a fault")?;
+            break;
+        }
+    }
+    Ok(tally)
+}
+
+/// What holds of each point of an operation of ours.
+fn expect_clean(tally: &Tally) -> Result<()> {
+    ensure!(
+        tally.fds_changed.is_empty(),
+        "fds changed at {:?}",
+        tally.fds_changed
+    );
+    ensure!(tally.left.is_empty(), "left at {:?}", tally.left);
+    ensure!(
+        tally.silent.is_empty(),
+        "refused without a line that says why at {:?}",
+        tally.silent
+    );
+    // The kernel's own codes: user space has no name for them.
+    ensure!(
+        tally.refused.keys().all(|errno| *errno < 512),
+        "refused with {:?}",
+        tally.refused
+    );
+    Ok(())
+}
+
+pub fn every_failed_allocation_of_insmod_unwinds() -> Result<()> {
+    let tally = insmod_sweep(&Module::ours())?;
+    tally.row("bpf_preload_rs", "insmod");
+    ensure!(
+        !tally.spoken.is_empty(),
+        "expected lines that say what failed, seen none"
+    );
+    expect_clean(&tally)
+}
+
+pub fn every_failed_allocation_of_a_mount_is_the_kernels_own() -> Result<()> {
+    let without = mount_sweep(None, false)?;
+    without.row("none", "mount");
+    let ours = Module::ours();
+    let first = mount_sweep(Some(&ours), true)?;
+    first.row("bpf_preload_rs", "first mount");
+    let later = mount_sweep(Some(&ours), false)?;
+    later.row("bpf_preload_rs", "later mount");
+    for tally in [&first, &later] {
+        expect_clean(tally)?;
+    }
+    // Where a mount fails or files are missing, the kernel's own code had no memory: ours asks for none.
+    insmod_in_child(&ours.file)?;
+    for mount in ["first", "later"] {
+        let within = within_module(&ours.name, || Fault::run(1, &["mount", MNT]))?;
+        ensure!(
+            !within.hit && within.answer.is_ok(),
+            "allocations of the module in the {mount} mount: expected none, seen one ({:?})",
+            within.answer
+        );
+        expect_both_files(MNT)?;
+        umount(MNT)?;
+    }
+    rmmod(&ours.name)
+}
+
+pub fn every_failed_allocation_of_rmmod_is_harmless() -> Result<()> {
+    let tally = rmmod_sweep(&Module::ours())?;
+    tally.row("bpf_preload_rs", "rmmod");
+    expect_clean(&tally)
+}
+
+pub fn the_c_provider_with_failed_allocations() -> Result<()> {
+    let c = Module::c();
+    insmod_sweep(&c)?.row("bpf_preload (C)", "insmod");
+    mount_sweep(Some(&c), true)?.row("bpf_preload (C)", "first mount");
+    mount_sweep(Some(&c), false)?.row("bpf_preload (C)", "later mount");
+    rmmod_sweep(&c)?.row("bpf_preload (C)", "rmmod");
+    Ok(())
+}

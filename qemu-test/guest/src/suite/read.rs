@@ -1,0 +1,713 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What the files say, and who can have them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::{chown, MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{bail, ensure, Context, Result};
+use libbpf_rs::libbpf_sys as sys;
+use libbpf_rs::{MapHandle, MapType};
+use rustix::process::{setrlimit, Gid, Resource, Rlimit, Uid};
+use rustix::thread::{
+    sched_setaffinity, set_thread_gid, set_thread_groups, set_thread_uid, CpuSet,
+};
+use scenarios::BPFTOOL;
+use serde_json::Value;
+
+use crate::bpf;
+use crate::kernel::{load, mount_bpffs};
+
+const MNT: &str = "/tmp/bpf";
+const ALL: [&str; 3] = ["maps.debug", "progs.debug", "links.debug"];
+
+/// The rows of a file, column names to words, by id. Each id once, each row as wide as the header has names.
+fn table(text: &str) -> Result<BTreeMap<u32, BTreeMap<String, String>>> {
+    let mut lines = text.lines();
+    let header = lines.next().context("expected a header, seen nothing")?;
+    let columns: Vec<_> = header.split_whitespace().collect();
+    let mut rows = BTreeMap::new();
+    for line in lines {
+        let words: Vec<_> = line.split_whitespace().collect();
+        ensure!(
+            words.len() == columns.len(),
+            "expected {} words, one for each of {columns:?}, seen {line:?}",
+            columns.len()
+        );
+        let row: BTreeMap<_, _> = columns
+            .iter()
+            .zip(words)
+            .map(|(column, word)| ((*column).to_owned(), word.to_owned()))
+            .collect();
+        let id = row["id"].parse()?;
+        ensure!(
+            rows.insert(id, row).is_none(),
+            "expected id {id} once, seen it twice"
+        );
+    }
+    Ok(rows)
+}
+
+/// Checks that each column begins or ends where its header does: numbers stand right, names left.
+fn expect_aligned(text: &str, from: &str) -> Result<()> {
+    let header = text.lines().next().unwrap_or_default();
+    let start = header.find(from).context("no such column")?;
+    let ends = |line: &str| {
+        let bytes = line.as_bytes();
+        (start..bytes.len())
+            .filter(|at| bytes[*at] != b' ' && bytes[*at - 1] == b' ')
+            .count()
+    };
+    for line in text.lines() {
+        ensure!(
+            line.is_ascii() && !line.bytes().any(|byte| byte.is_ascii_control()),
+            "expected printable text, seen {line:?}"
+        );
+        ensure!(
+            line.as_bytes().get(start - 1) == Some(&b' ')
+                && line.as_bytes().get(start).is_some_and(|byte| *byte != b' '),
+            "expected {from} to begin at column {start}, seen {line:?}"
+        );
+        ensure!(
+            ends(line) == ends(header),
+            "expected {} columns from {from} on, seen {line:?}",
+            ends(header)
+        );
+    }
+    Ok(())
+}
+
+fn bpftool(what: &str) -> Result<Vec<Value>> {
+    let output = Command::new(BPFTOOL)
+        .args([what, "show", "-j"])
+        .output()
+        .context(BPFTOOL)?;
+    ensure!(output.status.success(), "bpftool {what}: {output:?}");
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+fn owned(fd: i32, what: &str) -> Result<OwnedFd> {
+    if fd < 0 {
+        return Err(std::io::Error::from_raw_os_error(-fd)).context(what.to_owned());
+    }
+    // SAFETY: libbpf has just opened it and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Loads a prog of a type that returns `ret` after `more` instructions that do nothing.
+fn prog(prog_type: u32, attach_type: u32, name: &str, more: usize, ret: i32) -> Result<OwnedFd> {
+    let insn = |code: u32, imm| sys::bpf_insn {
+        code: code as u8,
+        imm,
+        ..Default::default()
+    };
+    let mov = sys::BPF_ALU64 | sys::BPF_MOV | sys::BPF_K;
+    let mut insns = vec![insn(mov, ret); more + 1];
+    insns.push(insn(sys::BPF_JMP | sys::BPF_EXIT, 0));
+    let mut opts = sys::bpf_prog_load_opts {
+        sz: size_of::<sys::bpf_prog_load_opts>() as _,
+        expected_attach_type: attach_type,
+        ..Default::default()
+    };
+    let name = CString::new(name)?;
+    // SAFETY: all pointers are to live values of this function, with their counts.
+    let fd = unsafe {
+        sys::bpf_prog_load(
+            prog_type,
+            name.as_ptr(),
+            c"GPL".as_ptr(),
+            insns.as_ptr(),
+            insns.len() as _,
+            &mut opts,
+        )
+    };
+    owned(fd, "loading a prog")
+}
+
+/// Runs a prog on a packet of zeroes.
+fn run(prog: &OwnedFd, repeat: i32) -> Result<()> {
+    let packet = [0u8; 64];
+    let mut opts = sys::bpf_test_run_opts {
+        sz: size_of::<sys::bpf_test_run_opts>() as _,
+        data_in: packet.as_ptr().cast(),
+        data_size_in: packet.len() as u32,
+        repeat,
+        ..Default::default()
+    };
+    // SAFETY: `opts` and the packet have the sizes that it says and are live.
+    let error = unsafe { sys::bpf_prog_test_run_opts(prog.as_raw_fd(), &mut opts) };
+    ensure!(error == 0, std::io::Error::from_raw_os_error(-error));
+    Ok(())
+}
+
+fn map(map_type: MapType, name: &str, value: u32, flags: u32) -> Result<MapHandle> {
+    let opts = sys::bpf_map_create_opts {
+        sz: size_of::<sys::bpf_map_create_opts>() as _,
+        map_flags: flags,
+        ..Default::default()
+    };
+    let key = match map_type {
+        MapType::Queue | MapType::Stack | MapType::BloomFilter | MapType::RingBuf => 0,
+        MapType::LpmTrie => 8,
+        _ => 4,
+    };
+    let (value, entries) = match map_type {
+        MapType::RingBuf => (0, 4096),
+        _ => (value, 3),
+    };
+    Ok(MapHandle::create(
+        map_type,
+        Some(name),
+        key,
+        value,
+        entries,
+        &opts,
+    )?)
+}
+
+fn many_open_files() -> Result<()> {
+    let limit = Some(40_000);
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit,
+            maximum: limit,
+        },
+    )?;
+    Ok(())
+}
+
+const MAP_KINDS: [(MapType, u32, u32); 14] = [
+    (MapType::Hash, 12, 0),
+    (MapType::Array, 9, sys::BPF_F_MMAPABLE),
+    (MapType::Array, 16, sys::BPF_F_RDONLY_PROG),
+    (MapType::PercpuHash, 8, sys::BPF_F_NO_PREALLOC),
+    (MapType::PercpuArray, 24, 0),
+    (MapType::LruHash, 4, 0),
+    (MapType::LruPercpuHash, 4, 0),
+    (MapType::LpmTrie, 4, sys::BPF_F_NO_PREALLOC),
+    (MapType::Queue, 4, 0),
+    (MapType::Stack, 4, 0),
+    (MapType::ProgArray, 4, 0),
+    (MapType::PerfEventArray, 4, 0),
+    (MapType::CgroupArray, 4, 0),
+    (MapType::RingBuf, 0, 0),
+];
+
+const PROG_KINDS: [(u32, u32); 8] = [
+    (sys::BPF_PROG_TYPE_SOCKET_FILTER, 0),
+    (sys::BPF_PROG_TYPE_SCHED_CLS, 0),
+    (sys::BPF_PROG_TYPE_SCHED_ACT, 0),
+    (sys::BPF_PROG_TYPE_XDP, 0),
+    (sys::BPF_PROG_TYPE_CGROUP_SKB, sys::BPF_CGROUP_INET_INGRESS),
+    (sys::BPF_PROG_TYPE_KPROBE, 0),
+    (sys::BPF_PROG_TYPE_RAW_TRACEPOINT, 0),
+    (sys::BPF_PROG_TYPE_FLOW_DISSECTOR, sys::BPF_FLOW_DISSECTOR),
+];
+
+pub fn every_row_agrees_with_bpftool() -> Result<()> {
+    many_open_files()?;
+    let before = bpf::Ids::now();
+    let mut maps = Vec::new();
+    let mut progs = Vec::new();
+    for at in 0..300 {
+        let (kind, value, flags) = MAP_KINDS[at % MAP_KINDS.len()];
+        maps.push(
+            map(kind, &format!("map_{at}"), value, flags).with_context(|| format!("{kind:?}"))?,
+        );
+        let (kind, attach) = PROG_KINDS[at % PROG_KINDS.len()];
+        progs.push(
+            prog(kind, attach, &format!("prog_{at}"), at, 0)
+                .with_context(|| format!("prog type {kind}"))?,
+        );
+    }
+    let frozen = maps[2].as_fd().as_raw_fd();
+    // SAFETY: a call without pointers.
+    ensure!(
+        unsafe { sys::bpf_map_freeze(frozen) } == 0,
+        "freezing a map"
+    );
+    fs::write("/proc/sys/kernel/bpf_stats_enabled", "1")?;
+    let stable = bpf::Ids::now().since(&before);
+    for cpu in 0..2 {
+        let mut cpus = CpuSet::new();
+        cpus.set(cpu);
+        sched_setaffinity(None, &cpus)?;
+        // Socket filters.
+        for prog in progs.iter().step_by(PROG_KINDS.len()).take(5) {
+            run(prog, 3)?;
+        }
+    }
+    fs::write("/proc/sys/kernel/bpf_stats_enabled", "0")?;
+    load()?;
+    mount_bpffs(MNT)?;
+
+    // Others come and go meanwhile.
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let _ = (
+                    map(MapType::Array, "passing", 4, 0),
+                    prog(sys::BPF_PROG_TYPE_XDP, 0, "passing", 3, 0),
+                );
+            }
+        });
+        let result = (0..3).try_for_each(|_| {
+            maps_agree(&stable.maps)?;
+            progs_agree(&stable.progs)
+        });
+        stop.store(true, Ordering::Relaxed);
+        result
+    })
+}
+
+/// Compares a row with what bpftool says: pairs of a column's word and bpftool's value.
+fn expect_equal(what: &str, id: u32, pairs: &[(&str, &str, String)]) -> Result<()> {
+    for (column, seen, expected) in pairs {
+        ensure!(
+            seen == expected,
+            "{what} {id}, {column}: expected bpftool's {expected:?}, seen {seen:?}"
+        );
+    }
+    Ok(())
+}
+
+/// A number of bpftool's, which leaves out some that are 0.
+fn number(value: &Value, key: &str) -> String {
+    match &value[key] {
+        Value::Null => "0".to_owned(),
+        Value::Bool(yes) => u8::from(*yes).to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// A type's name: the kernel's, or a number where it has none. bpftool's are in small letters.
+fn type_name(value: &Value) -> String {
+    value["type"]
+        .as_str()
+        .map_or_else(|| value["type"].to_string(), str::to_uppercase)
+}
+
+fn maps_agree(ids: &BTreeSet<u32>) -> Result<()> {
+    let text = fs::read_to_string(format!("{MNT}/maps.debug"))?;
+    expect_aligned(&text, "type")?;
+    let rows = table(&text)?;
+    let mut compared = 0;
+    for value in bpftool("map")? {
+        let id = value["id"].as_u64().context("an id")? as u32;
+        if !ids.contains(&id) {
+            continue;
+        }
+        let row = rows
+            .get(&id)
+            .with_context(|| format!("expected a row of map {id}, seen none"))?;
+        let flags = u32::from_str_radix(row["flags"].trim_start_matches("0x"), 16)?;
+        expect_equal(
+            "map",
+            id,
+            &[
+                (
+                    "name",
+                    &row["name"],
+                    value["name"].as_str().unwrap_or("-").to_owned(),
+                ),
+                ("type", &row["type"], type_name(&value)),
+                ("key", &row["key"], number(&value, "bytes_key")),
+                ("value", &row["value"], number(&value, "bytes_value")),
+                (
+                    "max_entries",
+                    &row["max_entries"],
+                    number(&value, "max_entries"),
+                ),
+                ("flags", &flags.to_string(), number(&value, "flags")),
+                ("frozen", &row["frozen"], number(&value, "frozen")),
+                (
+                    "btf_id",
+                    &row["btf_id"].replace('-', "0"),
+                    number(&value, "btf_id"),
+                ),
+            ],
+        )?;
+        compared += 1;
+    }
+    ensure!(
+        compared == ids.len(),
+        "maps that bpftool lists: expected {}, seen {compared}",
+        ids.len()
+    );
+    Ok(())
+}
+
+fn progs_agree(ids: &BTreeSet<u32>) -> Result<()> {
+    let text = fs::read_to_string(format!("{MNT}/progs.debug"))?;
+    expect_aligned(&text, "type")?;
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)?
+        .as_secs();
+    let rows = table(&text)?;
+    let mut compared = 0;
+    let mut ran = 0;
+    for value in bpftool("prog")? {
+        let id = value["id"].as_u64().context("an id")? as u32;
+        if !ids.contains(&id) {
+            continue;
+        }
+        let row = rows
+            .get(&id)
+            .with_context(|| format!("expected a row of prog {id}, seen none"))?;
+        let maps = value["map_ids"].as_array().map_or(0, Vec::len);
+        expect_equal(
+            "prog",
+            id,
+            &[
+                (
+                    "name",
+                    &row["name"],
+                    value["name"].as_str().unwrap_or("-").to_owned(),
+                ),
+                ("type", &row["type"], type_name(&value)),
+                (
+                    "tag",
+                    &row["tag"],
+                    value["tag"].as_str().unwrap_or_default().to_owned(),
+                ),
+                ("jited", &row["jited"], number(&value, "bytes_jited")),
+                ("xlated", &row["xlated"], number(&value, "bytes_xlated")),
+                ("run_cnt", &row["run_cnt"], number(&value, "run_cnt")),
+                (
+                    "run_time_ns",
+                    &row["run_time_ns"],
+                    number(&value, "run_time_ns"),
+                ),
+                ("misses", &row["misses"], number(&value, "recursion_misses")),
+                ("uid", &row["uid"], number(&value, "uid")),
+                ("maps", &row["maps"], maps.to_string()),
+            ],
+        )?;
+        let age: u64 = row["age"].parse()?;
+        let loaded = value["loaded_at"].as_u64().context("loaded_at")?;
+        ensure!(
+            (now - age).abs_diff(loaded) <= 2,
+            "age of prog {id}: expected {} s, seen {age}",
+            now - loaded
+        );
+        // On both CPUs.
+        ran += u32::from(row["run_cnt"] == "6");
+        compared += 1;
+    }
+    ensure!(
+        compared == ids.len(),
+        "progs that bpftool lists: expected {}, seen {compared}",
+        ids.len()
+    );
+    ensure!(
+        ran == 5,
+        "progs that ran 3 times on each of two CPUs: expected 5, seen {ran}"
+    );
+    Ok(())
+}
+
+pub fn ten_thousand_progs_and_maps_are_listed_once_each() -> Result<()> {
+    const COUNT: usize = 10_000;
+    many_open_files()?;
+    let before = bpf::Ids::now();
+    let mut all: Vec<OwnedFd> = Vec::new();
+    let mut maps = Vec::new();
+    for _ in 0..COUNT {
+        all.push(prog(
+            sys::BPF_PROG_TYPE_SOCKET_FILTER,
+            0,
+            "one_of_many",
+            0,
+            0,
+        )?);
+        maps.push(map(MapType::Array, "one_of_many", 4, 0)?);
+    }
+    let ids = bpf::Ids::now().since(&before);
+    load()?;
+    mount_bpffs(MNT)?;
+    for (name, ids) in [("progs.debug", &ids.progs), ("maps.debug", &ids.maps)] {
+        let path = format!("{MNT}/{name}");
+        let check = |text: &str| -> Result<()> {
+            let mut seen = BTreeSet::new();
+            for line in text.lines().skip(1) {
+                let id: u32 = line.split_whitespace().next().unwrap_or_default().parse()?;
+                ensure!(seen.insert(id), "{name}: expected {id} once, seen {line:?}");
+            }
+            let missing: Vec<_> = ids.difference(&seen).collect();
+            ensure!(
+                missing.is_empty() && ids.len() == COUNT,
+                "{name}: expected all {COUNT}, missing {missing:?} of {}",
+                ids.len()
+            );
+            Ok(())
+        };
+        // head -1, and an end in the middle.
+        let mut line = String::new();
+        BufReader::new(File::open(&path)?).read_line(&mut line)?;
+        ensure!(line.starts_with("  id name"), "header, seen {line:?}");
+        File::open(&path)?.read_exact(&mut [0; 100_000])?;
+        // Two at once, one of them in small pieces.
+        let small = || -> Result<String> {
+            let mut file = File::open(&path)?;
+            let mut text = Vec::new();
+            let mut piece = [0; 211];
+            loop {
+                match file.read(&mut piece)? {
+                    0 => return Ok(String::from_utf8(text)?),
+                    length => text.extend_from_slice(&piece[..length]),
+                }
+            }
+        };
+        let (pieces, whole) = std::thread::scope(|scope| {
+            let pieces = scope.spawn(small);
+            let whole = fs::read_to_string(&path);
+            (pieces.join().expect("a thread that does not panic"), whole)
+        });
+        check(&pieces?).context("in small pieces")?;
+        check(&whole?)?;
+    }
+    Ok(())
+}
+
+/// Makes a link: `opts` says to what, if `target` does not.
+fn link(
+    prog: &OwnedFd,
+    target: i32,
+    attach_type: u32,
+    opts: Option<&sys::bpf_link_create_opts>,
+) -> Result<OwnedFd> {
+    let opts = opts.map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: the options are live, if there are any.
+    let fd = unsafe { sys::bpf_link_create(prog.as_raw_fd(), target, attach_type, opts) };
+    owned(fd, "making a link")
+}
+
+pub fn links_debug_names_what_links_are_attached_to() -> Result<()> {
+    fs::create_dir_all("/tmp/cgroup")?;
+    rustix::mount::mount(
+        "cgroup",
+        "/tmp/cgroup",
+        "cgroup2",
+        rustix::mount::MountFlags::empty(),
+        None,
+    )?;
+    let cgroup = File::open("/tmp/cgroup")?;
+    let net = File::open("/proc/self/ns/net")?;
+    let xdp = prog(sys::BPF_PROG_TYPE_XDP, sys::BPF_XDP, "an_xdp", 0, 2)?;
+    let skb = prog(
+        sys::BPF_PROG_TYPE_CGROUP_SKB,
+        sys::BPF_CGROUP_INET_INGRESS,
+        "a_cgroup_skb",
+        0,
+        1,
+    )?;
+    let flow = prog(
+        sys::BPF_PROG_TYPE_FLOW_DISSECTOR,
+        sys::BPF_FLOW_DISSECTOR,
+        "a_flow",
+        0,
+        0,
+    )?;
+    let _links = [
+        link(&xdp, 1, sys::BPF_XDP, None)?,
+        link(&skb, cgroup.as_raw_fd(), sys::BPF_CGROUP_INET_INGRESS, None)?,
+        link(&flow, net.as_raw_fd(), sys::BPF_FLOW_DISSECTOR, None)?,
+    ];
+    load()?;
+    mount_bpffs(MNT)?;
+    pin::pin(Path::new(MNT))?;
+    let text = fs::read_to_string(format!("{MNT}/links.debug"))?;
+    expect_aligned(&text, "type")?;
+    let rows = table(&text)?;
+    let mut seen = BTreeSet::new();
+    for value in bpftool("link")? {
+        let id = value["id"].as_u64().context("an id")? as u32;
+        let row = rows
+            .get(&id)
+            .with_context(|| format!("expected a row of link {id}, seen {text}"))?;
+        let kind = type_name(&value);
+        let (target, target_id) = match kind.as_str() {
+            "ITER" => (value["target_name"].as_str().unwrap_or("-"), "-".to_owned()),
+            "XDP" => ("lo", number(&value, "ifindex").replace('0', "1")),
+            "CGROUP" => ("-", number(&value, "cgroup_id")),
+            "NETNS" => ("-", net.metadata()?.ino().to_string()),
+            other => bail!("a link that this test has not made: {other}"),
+        };
+        expect_equal(
+            "link",
+            id,
+            &[
+                ("type", &row["type"], kind.clone()),
+                ("prog", &row["prog"], number(&value, "prog_id")),
+                ("target", &row["target"], target.to_owned()),
+                ("target_id", &row["target_id"], target_id),
+            ],
+        )?;
+        seen.insert(kind);
+    }
+    let expected = ["CGROUP", "ITER", "NETNS", "XDP"].map(str::to_owned);
+    ensure!(
+        seen == BTreeSet::from(expected.clone()) && rows.len() == 6,
+        "kinds in 6 rows: expected {expected:?}, seen {text}"
+    );
+    Ok(())
+}
+
+pub fn odd_names_never_break_a_row() -> Result<()> {
+    let odd =
+        "/tmp/a \x01\n name\u{e9} that is much longer than any column of any file can be wide";
+    fs::write(odd, [0; 4096])?;
+    let path = CString::new(odd)?;
+    let offset: std::ffi::c_ulong = 16;
+    let mut opts = sys::bpf_link_create_opts {
+        sz: size_of::<sys::bpf_link_create_opts>() as _,
+        ..Default::default()
+    };
+    opts.__bindgen_anon_1.uprobe_multi.path = path.as_ptr();
+    opts.__bindgen_anon_1.uprobe_multi.offsets = &offset;
+    opts.__bindgen_anon_1.uprobe_multi.cnt = 1;
+    let probe = prog(
+        sys::BPF_PROG_TYPE_KPROBE,
+        sys::BPF_TRACE_UPROBE_MULTI,
+        "",
+        0,
+        0,
+    )?;
+    let _link = link(&probe, 0, sys::BPF_TRACE_UPROBE_MULTI, Some(&opts))?;
+    let long = format!("f{}", "_long".repeat(30));
+    let _prog = bpf::prog("cut_at_15_bytes", Some(&long))?;
+    let _map = map(MapType::Array, "", 4, 0)?;
+    load()?;
+    mount_bpffs(MNT)?;
+    pin::pin(Path::new(MNT))?;
+    for name in ALL {
+        let text = fs::read_to_string(format!("{MNT}/{name}"))?;
+        expect_aligned(&text, "type").with_context(|| name)?;
+        table(&text).with_context(|| name)?;
+    }
+    let text = fs::read_to_string(format!("{MNT}/links.debug"))?;
+    ensure!(
+        text.contains("UPROBE_MULTI") && text.contains(" a????name???that?is"),
+        "expected the odd file name with ? for odd bytes, seen {text}"
+    );
+    let text = fs::read_to_string(format!("{MNT}/progs.debug"))?;
+    ensure!(
+        text.lines()
+            .any(|line| line.ends_with(&format!(" {long}/-"))),
+        "expected the whole name at the end of its row, seen {text}"
+    );
+    Ok(())
+}
+
+pub fn pin_puts_the_files_into_a_mount_that_is_older() -> Result<()> {
+    mount_bpffs(MNT)?;
+    load()?;
+    let said = pin::pin(Path::new(MNT))?;
+    ensure!(
+        said.len() == 3 && said.iter().all(|line| line.ends_with(": pinned")),
+        "expected three files pinned, seen {said:?}"
+    );
+    for name in ALL {
+        let mode = fs::metadata(format!("{MNT}/{name}"))?.mode();
+        ensure!(
+            mode == 0o100_400,
+            "mode of {name}: expected 100400, seen {mode:o}"
+        );
+        let text = fs::read_to_string(format!("{MNT}/{name}"))?;
+        ensure!(!table(&text)?.is_empty(), "expected rows in {name}");
+    }
+    // Once more: nothing to do, and of two files of three only the one that is missing.
+    let said = pin::pin(Path::new(MNT))?;
+    ensure!(
+        said.iter().all(|line| line.ends_with(": is there already")),
+        "expected nothing done, seen {said:?}"
+    );
+    fs::remove_file(format!("{MNT}/progs.debug"))?;
+    let said = pin::pin(Path::new(MNT))?;
+    ensure!(
+        said.iter()
+            .filter(|line| line.ends_with("progs.debug: pinned"))
+            .count()
+            == 1,
+        "expected progs.debug pinned, seen {said:?}"
+    );
+    let mode = fs::metadata(MNT)?.mode();
+    ensure!(
+        mode == 0o41_777,
+        "mode of the mount: expected 41777, as it was, seen {mode:o}"
+    );
+    // And a folder within.
+    fs::create_dir(format!("{MNT}/folder"))?;
+    pin::pin(Path::new(&format!("{MNT}/folder"))).map(drop)
+}
+
+pub fn pin_says_why_it_cannot() -> Result<()> {
+    let expect = |dir: &str, text: &str| -> Result<()> {
+        let seen = pin::pin(Path::new(dir)).map_err(|error| format!("{error:#}"));
+        ensure!(
+            matches!(&seen, Err(why) if why.contains(text) && !why.contains('\n')),
+            "pinning in {dir}: expected one line with {text:?}, seen {seen:?}"
+        );
+        Ok(())
+    };
+    mount_bpffs(MNT)?;
+    expect("/tmp", "is not in a BPF file system")?;
+    expect("/tmp/none", "No such file")?;
+    expect(MNT, "is bpf_preload_rs loaded?")?;
+    load()?;
+    // The kernel lets nobody use names with a dot, but in a folder of mode 0.
+    fs::set_permissions(MNT, fs::Permissions::from_mode(0o0))?;
+    fs::create_dir(format!("{MNT}/progs.debug"))?;
+    fs::set_permissions(MNT, fs::Permissions::from_mode(0o777))?;
+    expect(MNT, "progs.debug exists and is something else")?;
+    let left: Vec<_> = fs::read_dir(MNT)?.collect();
+    ensure!(
+        left.len() == 1,
+        "expected nothing done where one name is taken, seen {left:?}"
+    );
+    as_user(1000, 1000, || expect(MNT, "only root"))
+}
+
+/// Runs it in a thread with another user's rights.
+fn as_user(uid: u32, gid: u32, run: impl FnOnce() -> Result<()> + Send) -> Result<()> {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            set_thread_groups(&[])?;
+            set_thread_gid(Gid::from_raw(gid))?;
+            set_thread_uid(Uid::from_raw(uid))?;
+            run()
+        });
+        thread.join().expect("a thread that does not panic")
+    })
+}
+
+pub fn a_group_may_read_when_root_says_so() -> Result<()> {
+    const GROUP: u32 = 990;
+    load()?;
+    mount_bpffs(MNT)?;
+    let path = format!("{MNT}/progs.debug");
+    let read = || fs::read_to_string(&path);
+    let refused = || match read() {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+        seen => bail!("expected EACCES, seen {seen:?}"),
+    };
+    as_user(1000, GROUP, refused).context("as it is")?;
+    // What the line in tmpfiles.d does.
+    chown(&path, Some(0), Some(GROUP))?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o440))?;
+    as_user(1000, GROUP, || {
+        let rows = table(&read()?)?;
+        ensure!(rows.len() >= 2, "expected all rows, seen {rows:?}");
+        Ok(())
+    })
+    .context("in the group")?;
+    as_user(1000, 1000, refused).context("not in the group")
+}
