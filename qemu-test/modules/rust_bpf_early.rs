@@ -49,9 +49,7 @@ struct Early {
 impl Early {
     fn attach() -> Result<Self, LoadError> {
         let loaded = Skeleton::<Open<RustBpfEarly>>::open().load()?;
-        let counts = loaded
-            .globals(|sections| &sections.bss)
-            .map_err(LoadError::at(lskel::Step::TakeFd(c"bss")))?;
+        let counts = loaded.globals(|sections| &sections.bss)?;
 
         Ok(Self {
             counts,
