@@ -26,6 +26,8 @@ pub(crate) mod loader;
 mod log;
 mod prog;
 mod skeleton;
+#[cfg(CONFIG_RUST_BPF_KUNIT_TEST)]
+mod tests;
 
 pub(crate) use self::{
     fields::{

@@ -127,6 +127,41 @@ fn slot() -> &'static Atomic<*mut bpf_preload_ops> {
 
 /// A provider, registered for as long as this lives.
 ///
+/// # Examples
+///
+/// A module keeps it in its own struct. The links come out of a light skeleton.
+///
+/// ```
+/// use kernel::bpf::{
+///     link::IterLink,
+///     preload::{
+///         const_link_name,
+///         Pin,
+///         Preload,
+///         Registration,
+///         BPF_PRELOAD_LINKS, //
+///     }, //
+/// };
+///
+/// struct Files {
+///     maps: IterLink,
+///     progs: IterLink,
+/// }
+///
+/// impl Preload for Files {
+///     fn preload(&self) -> Result<[Pin<'_>; BPF_PRELOAD_LINKS]> {
+///         Ok([
+///             Pin { name: const_link_name!(c"maps.debug"), link: &self.maps },
+///             Pin { name: const_link_name!(c"progs.debug"), link: &self.progs },
+///         ])
+///     }
+/// }
+///
+/// fn provide(module: &'static ThisModule, files: Files) -> Result<Registration<Files>> {
+///     Registration::new(module, files)
+/// }
+/// ```
+///
 /// # Invariants
 ///
 /// `inner` comes from [`KBox::into_raw`]; [`REGISTERED`] points to it, and `bpf_preload_ops` to its ops,

@@ -41,6 +41,32 @@ unsafe fn bpf(cmd: bindings::bpf_cmd, attr: &mut bindings::bpf_attr) -> c_int {
 }
 
 /// `BPF_MAP_CREATE`
+///
+/// # Examples
+///
+/// ```
+/// use kernel::bpf::{
+///     map::Map,
+///     syscall::{
+///         self,
+///         MapCreate, //
+///     }, //
+/// };
+///
+/// let fd = syscall::map_create(&MapCreate {
+///     map_type: kernel::bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+///     map_name: c"example",
+///     key_size: 4,
+///     value_size: 12,
+///     max_entries: 1,
+/// })?;
+/// let map = Map::get_from_fd(&fd)?;
+///
+/// // The map outlives its fd.
+/// drop(fd);
+/// assert_eq!(map.copy_array_value()?.len(), 12);
+/// # Ok::<(), Error>(())
+/// ```
 pub(crate) fn map_create(map: &MapCreate<'_>) -> Result<OwnedFd> {
     let mut attr = attr::map_create(map)?;
 

@@ -38,6 +38,27 @@ pub(crate) unsafe trait Fields {
 /// Makes a struct `Name<T>` that has a `T` in each of the fields named, with [`Fields`] for `Name<()>`.
 ///
 /// Without fields it has one called `none`, an empty array.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::lskel::{
+///     fields,
+///     Fields, //
+/// };
+///
+/// fields! {
+///     struct Progs {
+///         dump_bpf_map,
+///         dump_bpf_prog,
+///     }
+/// }
+///
+/// let fds = Progs { dump_bpf_map: 3, dump_bpf_prog: 4 };
+/// let next = Progs::<()>::map(fds, |fd| fd + 1);
+///
+/// assert_eq!((next.dump_bpf_map, next.dump_bpf_prog), (4, 5));
+/// ```
 macro_rules! lskel_fields {
     ($(#[$attr:meta])* $vis:vis struct $Name:ident {}) => {
         $crate::lskel::fields! { @struct $(#[$attr])* $vis struct $Name { none: [T; 0] } }
