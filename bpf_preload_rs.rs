@@ -2,8 +2,9 @@
 
 //! BPF iterators for introspection in bpffs, in Rust.
 //!
-//! Each BPF file system that is mounted while this is loaded gets two files: `maps.debug` and `progs.debug`
-//! list the BPF maps and progs of the whole system. `bpf-preload-pin` adds `links.debug`.
+//! Each BPF file system that is mounted while this is loaded gets two files: `maps.debug` and
+//! `progs.debug` list the BPF maps and progs of the whole system. `bpf-preload-pin` adds
+//! `links.debug`.
 //!
 //! C file: [`kernel/bpf/preload/bpf_preload_kern.c`](srctree/kernel/bpf/preload/bpf_preload_kern.c)
 
@@ -99,7 +100,8 @@ impl kernel::Module for BpfPreloadRs {
 struct Links {
     maps: IterLink,
     progs: IterLink,
-    /// inode.c takes two links: `bpf-preload-pin` finds this one by its id and pins it as `links.debug`.
+    /// inode.c takes two links: `bpf-preload-pin` finds this one by its id and pins it as
+    /// `links.debug`.
     _links: IterLink,
 }
 

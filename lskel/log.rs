@@ -71,7 +71,8 @@ impl Log {
                 .filter(|line| !line.is_empty())
         };
 
-        // All that is left of the log of the prog before, which was not refused: this one was not verified.
+        // All that is left of the log of the prog before, which was not refused: this one was not
+        // verified.
         if lines().all(|line| line.starts_with(b"processed ")) {
             return;
         }
@@ -107,7 +108,8 @@ fn u32_at(data: &[u8], offset: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(*bytes))
 }
 
-/// Says what a loader prog failed at, by what it has left of its data, and puts the log of it into dmesg.
+/// Says what a loader prog failed at, by what it has left of its data, and puts the log of it into
+/// dmesg.
 pub(super) fn explain<O: Object>(error: LoadError, left: &[u8], log: Option<&Log>) -> LoadError {
     // A loader prog reads the kernel's memory itself.
     if matches!(error.step(), Step::LoadLoaderProg) && reads_are_locked_down() {
