@@ -33,6 +33,7 @@ use bpf::{
         BPF_PRELOAD_LINKS, //
     }, //
 };
+use core::borrow::Borrow;
 use iterators::Iterators;
 use kernel::{
     prelude::*,
@@ -60,9 +61,14 @@ module! {
         },
         log_level: u32 {
             default: 0,
-            description: "Level of the kernel's log of the load, which goes to dmesg if the load fails. 0: the load is run again with 1",
+            description: "Level of the log that a failed load leaves in dmesg; 0: run again with 1",
         },
     },
+}
+
+/// Newer kernels hand the value of a parameter out, older ones lend it.
+fn is_zero(value: impl Borrow<u32>) -> bool {
+    *value.borrow() == 0
 }
 
 struct BpfPreloadRs {
@@ -73,8 +79,7 @@ impl kernel::Module for BpfPreloadRs {
     fn init(module: &'static ThisModule) -> Result<Self> {
         let files = DebugFiles(SetOnce::new());
 
-        // Newer kernels hand the value out, older ones lend it.
-        if module_parameters::enable.value().to_owned() == 0 {
+        if is_zero(module_parameters::enable.value()) {
             pr_info!("switched off by enable=0\n");
             return Ok(Self {
                 _registration: None,

@@ -70,7 +70,10 @@ macro_rules! lskel_fields {
         unsafe impl $crate::lskel::Fields for $Name<()> {
             type Of<T> = $Name<T>;
 
-            fn try_map<A, B, E>(_: $Name<A>, _: impl FnMut(A) -> Result<B, E>) -> Result<$Name<B>, E> {
+            fn try_map<A, B, E>(
+                _: $Name<A>,
+                _: impl FnMut(A) -> Result<B, E>,
+            ) -> Result<$Name<B>, E> {
                 Ok($Name { none: [] })
             }
 

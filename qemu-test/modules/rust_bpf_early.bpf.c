@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * No program of user space gets a socket of family AF_UNIX. rust_bpf_early.rs attaches this before init runs.
+ * No program of user space gets a socket of family AF_UNIX. rust_bpf_early.rs attaches this before
+ * init runs.
  */
 #include <linux/bpf.h>
 #include <linux/errno.h>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Attaches an LSM prog when it is initialised. Built in, that is before the first program of user
-//! space runs, and no program can be earlier: init itself is refused what the prog refuses.
+//! Attaches an LSM prog when it is initialised. Built in, that is before init runs: init itself is
+//! refused what the prog refuses.
 //!
 //! The initcall level of `module!` is early enough: an LSM prog needs the kernel's BTF, the JIT and
-//! trampolines, which are there. It is too early for what registers later, at `late_initcall`: the
-//! targets of iterators and the sets of kfuncs.
+//! trampolines, which are there. It is too early for what registers at `late_initcall`: the targets
+//! of iterators and the sets of kfuncs.
 
 #![deny(unsafe_code)]
 
