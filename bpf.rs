@@ -2,7 +2,8 @@
 
 //! BPF: the safe face of the kernel's own bpf calls.
 //!
-//! Maps and progs are made in kernel context, links are owned, and what bpffs shows can be provided.
+//! Maps and progs are made in kernel context, links are owned, and what bpffs shows can be
+//! provided.
 //!
 //! C files: [`kernel/bpf/syscall.c`](srctree/kernel/bpf/syscall.c) and
 //! [`kernel/bpf/inode.c`](srctree/kernel/bpf/inode.c)

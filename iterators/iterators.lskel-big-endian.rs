@@ -33,7 +33,7 @@ crate::lskel::fields! {
 /// The object `iterators`.
 pub(crate) enum Iterators {}
 
-// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context that has
+// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context with
 // the fields of `Maps` and then those of `Progs`, in their order.
 unsafe impl Object for Iterators {
     type Maps = Maps<()>;
@@ -60,10 +60,10 @@ unsafe impl Object for Iterators {
             section: c"iter/bpf_map",
             prog_type: 26,
             expected_attach_type: 28,
-            load_attr: 15408,
+            load_attr: 15272,
             lookups: &[
-                (c"bpf_iter_bpf_map", 15516),
-                (c"bpf_map_sum_elem_count", 13580),
+                (c"bpf_iter_bpf_map", 15380),
+                (c"bpf_map_sum_elem_count", 13444),
             ],
         },
         dump_bpf_prog: ProgDef {
@@ -71,16 +71,16 @@ unsafe impl Object for Iterators {
             section: c"iter/bpf_prog",
             prog_type: 26,
             expected_attach_type: 28,
-            load_attr: 21360,
-            lookups: &[(c"bpf_iter_bpf_prog", 21468), (c"bpf_prog_active", 17316)],
+            load_attr: 21224,
+            lookups: &[(c"bpf_iter_bpf_prog", 21332), (c"bpf_prog_active", 17180)],
         },
         dump_bpf_link: ProgDef {
             name: c"dump_bpf_link",
             section: c"iter/bpf_link",
             prog_type: 26,
             expected_attach_type: 28,
-            load_attr: 28976,
-            lookups: &[(c"bpf_iter_bpf_link", 29084)],
+            load_attr: 28840,
+            lookups: &[(c"bpf_iter_bpf_link", 28948)],
         },
     };
 

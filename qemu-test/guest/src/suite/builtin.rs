@@ -203,7 +203,7 @@ pub fn init_is_denied_what_a_prog_denies_that_is_built_in() -> Result<()> {
         std::process::id() == 1 && seen == Some(Errno::ACCESS),
         "a unix socket for init: expected EACCES, seen {seen:?}"
     );
-    socket(AddressFamily::INET, SocketType::STREAM, None).context("another socket for init")?;
+    socket(AddressFamily::NETLINK, SocketType::RAW, None).context("another socket for init")?;
     let lines = dmesg()?;
     let line = |text: &str| {
         let at = lines.iter().position(|line| line.contains(text));
