@@ -42,7 +42,7 @@ fi
 
 echo "1..4"
 result only_two_files [ "$(ls "$mnt" | tr '\n' ' ')" = "maps.debug progs.debug " ]
-result only_root_may_read [ "$(ls -l "$mnt" | grep -c '^-r--------')" = 2 ]
+result only_root_may_read [ "$(find "$mnt" -type f -perm 400 -user 0 | wc -l)" = 2 ]
 result maps_has_rows [ "$(wc -l < "$mnt/maps.debug")" -gt 1 ]
 result progs_lists_its_own grep -q "dump_bpf_prog  *bpf_iter_bpf_prog" "$mnt/progs.debug"
 exit $failed

@@ -12,7 +12,7 @@ use anyhow::{bail, ensure, Context, Result};
 use clap::Parser;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use scenarios::{
-    is_debug, mode, End, Need, Scenario, BLOB, BPFTOOL, C_MODULE, MODULE_DIR, SCENARIOS,
+    is_debug, mode, End, Need, Scenario, BLOB, BPFTOOL, C_MODULE, MODULE_DIR, SCENARIOS, SELFTEST,
 };
 
 use crate::corpus;
@@ -27,6 +27,9 @@ pub const COULD_NOT_RUN: u8 = 2;
 
 /// What a provider is called that is built in.
 const BUILT_IN: &str = "bpf_preload_rs";
+
+/// What goes into a kernel tree beside the module.
+const GRAFT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../graft");
 
 /// Memory of a machine, in MiB.
 const MEMORY: u32 = 512;
@@ -193,6 +196,13 @@ impl Bench {
                 | Need::Builtin(_)
                 | Need::CountedTime
                 | Need::Shard(_) => {}
+                Need::Selftest => {
+                    initramfs.program("/bin/busybox", Path::new("/usr/bin/busybox"))?;
+                    initramfs.file(
+                        SELFTEST,
+                        &Path::new(GRAFT).join("selftest/test_bpf_preload.sh"),
+                    )?;
+                }
                 Need::Cmdline(words) => cmdline.push((*words).to_owned()),
                 Need::Bpftool => {
                     initramfs.program(BPFTOOL, Path::new("/usr/sbin/bpftool"))?;

@@ -27,6 +27,9 @@ pub const CORPUS_TESTMOD: &str = "/modules/bpf_testmod.ko";
 /// The module's blobs in the initramfs, as lskel_blob.ko takes them.
 pub const BLOB: &str = "/blob";
 
+/// graft/selftest in the initramfs.
+pub const SELFTEST: &str = "/selftest.sh";
+
 /// What the guest is to do: the first word of its arguments, which are what follows `--` on the kernel's
 /// command line. The second is the name of the module under test, the third the scenario's.
 pub mod mode {
@@ -63,6 +66,8 @@ pub enum Need {
     DebugKernel,
     /// A kernel of scripts/builtin-kernel, by the word that it takes. Another kernel does not run it.
     Builtin(&'static str),
+    /// BusyBox, and the selftest of the kernel tree, at [`SELFTEST`].
+    Selftest,
     /// Time that counts instructions, so that two runs can be compared.
     CountedTime,
     /// On the debug kernel it is run with the others of this shard (`make test-debug SHARD=`).
@@ -327,9 +332,11 @@ macro_rules! each_scenario {
                 [Builtin("y"), Cmdline("kunit.enable=0 bpf_preload_rs.log_level=x")];
             a_load_that_fails_at_the_first_mount_is_tried_at_the_next, Passes,
                 [Builtin("y"), Cmdline("kunit.enable=0")];
-            unit_tests_and_examples_pass_at_boot, Passes, [Builtin("y")];
+            unit_tests_and_examples_pass_at_boot, Passes, [Builtin("y"), Cmdline("kunit.autorun=1")];
             init_is_denied_what_a_prog_denies_that_is_built_in, Passes,
                 [Builtin("early"), Cmdline("kunit.enable=0")];
+            the_selftest_of_the_kernel_tree_passes_and_can_fail, Passes,
+                [Builtin("y"), Builtin("c"), Selftest, Cmdline("kunit.enable=0")];
             boot_and_mounts_cost_this_much, Passes,
                 [Builtin("y"), Builtin("c"), CountedTime, Cmdline("kunit.enable=0")];
             // Blobs.
