@@ -60,8 +60,8 @@ module! {
             description: "0: nothing is preloaded and bpffs stays as it is, for rescue",
         },
         log_level: u32 {
-            default: 0,
-            description: "Level of the log that a failed load leaves in dmesg; 0: run again with 1",
+            default: 1,
+            description: "Level of the kernel's log of a load that fails, which goes to dmesg",
         },
     },
 }

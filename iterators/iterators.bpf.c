@@ -516,13 +516,19 @@ static void perf_target(struct target *to, struct perf_event *event)
 	}
 }
 
+/* Nothing is said of a kind of link that this kernel was built without. */
+#define CASE(kind, type)							\
+	case BPF_LINK_TYPE_##kind:						\
+		if (!bpf_core_type_exists(struct type))				\
+			break
+
 static void link_target(struct target *to, struct bpf_link *link)
 {
 	struct bpf_prog *prog;
 	struct bpf_map *map;
 
 	switch ((__u32)link->type) {
-	case BPF_LINK_TYPE_RAW_TRACEPOINT:
+	CASE(RAW_TRACEPOINT, bpf_raw_tp_link);
 		to->name = READ(link, bpf_raw_tp_link, btp, tp, name);
 		break;
 	case BPF_LINK_TYPE_TRACING:
@@ -531,7 +537,7 @@ static void link_target(struct target *to, struct bpf_link *link)
 		if (prog)
 			to->id = BPF_CORE_READ(prog, aux, id);
 		break;
-	case BPF_LINK_TYPE_CGROUP:
+	CASE(CGROUP, bpf_cgroup_link);
 		to->id = READ(link, bpf_cgroup_link, cgroup, kn, id);
 		break;
 	case BPF_LINK_TYPE_ITER:
@@ -540,33 +546,33 @@ static void link_target(struct target *to, struct bpf_link *link)
 		if (map)
 			to->id = BPF_CORE_READ(map, id);
 		break;
-	case BPF_LINK_TYPE_NETNS:
+	CASE(NETNS, bpf_netns_link);
 		to->id = READ(link, bpf_netns_link, net, ns.inum);
 		break;
-	case BPF_LINK_TYPE_XDP:
+	CASE(XDP, bpf_xdp_link);
 		device_target(to, READ(link, bpf_xdp_link, dev));
 		break;
 	case BPF_LINK_TYPE_TCX:
-	case BPF_LINK_TYPE_NETKIT: /* its struct is the same, but in a module */
+	CASE(NETKIT, tcx_link); /* its struct is the same, but in a module */
 		device_target(to, READ(link, tcx_link, dev));
 		break;
-	case BPF_LINK_TYPE_PERF_EVENT:
+	CASE(PERF_EVENT, bpf_perf_link);
 		perf_target(to, READ(link, bpf_perf_link, perf_file, private_data));
 		break;
-	case BPF_LINK_TYPE_UPROBE_MULTI:
+	CASE(UPROBE_MULTI, bpf_uprobe_multi_link);
 		to->name = READ(link, bpf_uprobe_multi_link, path.dentry, d_name.name);
 		to->id = READ(link, bpf_uprobe_multi_link, cnt);
 		break;
-	case BPF_LINK_TYPE_KPROBE_MULTI:
+	CASE(KPROBE_MULTI, bpf_kprobe_multi_link);
 		to->id = READ(link, bpf_kprobe_multi_link, cnt);
 		break;
-	case BPF_LINK_TYPE_STRUCT_OPS:
+	CASE(STRUCT_OPS, bpf_struct_ops_link);
 		map_target(to, READ(link, bpf_struct_ops_link, map));
 		break;
-	case BPF_LINK_TYPE_SOCKMAP:
+	CASE(SOCKMAP, sockmap_link);
 		map_target(to, READ(link, sockmap_link, map));
 		break;
-	case BPF_LINK_TYPE_NETFILTER:
+	CASE(NETFILTER, bpf_nf_link);
 		to->id = READ(link, bpf_nf_link, hook_ops.hooknum);
 		break;
 	}

@@ -21,7 +21,7 @@ use kernel::{
 };
 
 /// What was being done for an object when it failed.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Step {
     /// Memory for the context.
     Alloc,

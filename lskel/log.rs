@@ -31,8 +31,8 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// In bytes. When it is full, the kernel drops what is oldest.
-    const SIZE: usize = 1 << 16;
+    /// In bytes. When it is full, the kernel drops what is oldest and refuses even what is right.
+    const SIZE: usize = 1 << 20;
     /// How much of a log goes to dmesg: the reason is at its end.
     const MAX_LINES: usize = 256;
 
@@ -60,7 +60,7 @@ impl Log {
     }
 
     /// Puts the end of the log into dmesg, line by line.
-    fn print(&self, object: &CStr, about: &CStr) {
+    pub(super) fn print(&self, object: &CStr, about: &CStr) {
         let text = match self.buf.read() {
             Ok(text) => text,
             Err(e) => return pr_err!("{object}: {about}: the log cannot be read: {e:?}\n"),
@@ -86,19 +86,26 @@ impl Log {
     }
 }
 
-/// Whether a log would tell more of an error than its errno.
-pub(super) fn worth_a_log(error: &LoadError) -> bool {
-    matches!(error.step(), Step::LoaderProg)
-        && ![
-            ENOMEM,
-            EMFILE,
-            ENFILE,
-            EINTR,
-            EAGAIN,
-            ERESTARTSYS,
-            eopnotsupp(),
-        ]
-        .contains(&error.error())
+/// Errors that say all there is to say.
+const PLAIN: &[Error] = &[ENOMEM, EMFILE, ENFILE, EINTR, EAGAIN, ERESTARTSYS];
+
+/// Whether another try may end otherwise. The kernel has other errnos than `ENOMEM` for some of the allocations that
+/// it fails to make.
+pub(super) fn worth_another_try(error: &LoadError) -> bool {
+    matches!(
+        error.step(),
+        Step::LoadLoaderProg | Step::RunLoaderProg | Step::LoaderProg
+    ) && !PLAIN.contains(&error.error())
+}
+
+/// What the kernel's log would be about that tells more of an error. [`None`] if there is nothing to tell.
+pub(super) fn log_about(error: &LoadError) -> Option<&'static CStr> {
+    match error.step() {
+        _ if PLAIN.contains(&error.error()) || error.error() == eopnotsupp() => None,
+        Step::LoadProg(prog) => Some(prog),
+        Step::LoadBtfOrCreateMap(_) => Some(c"BTF"),
+        _ => None,
+    }
 }
 
 /// The integer at an offset of the data. [`None`] outside of it.
@@ -108,9 +115,8 @@ fn u32_at(data: &[u8], offset: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(*bytes))
 }
 
-/// Says what a loader prog failed at, by what it has left of its data, and puts the log of it into
-/// dmesg.
-pub(super) fn explain<O: Object>(error: LoadError, left: &[u8], log: Option<&Log>) -> LoadError {
+/// Says what a loader prog failed at, by what it has left of its data.
+pub(super) fn explain<O: Object>(error: LoadError, left: &[u8]) -> LoadError {
     // A loader prog reads the kernel's memory itself.
     if matches!(error.step(), Step::LoadLoaderProg) && reads_are_locked_down() {
         return error.with_remedy("the kernel is locked down: progs may not read its memory");
@@ -132,7 +138,7 @@ pub(super) fn explain<O: Object>(error: LoadError, left: &[u8], log: Option<&Log
         }
     });
     if let Some(prog) = last {
-        return explain_prog::<O>(error, left, log, &prog);
+        return explain_prog::<O>(error, left, &prog);
     }
 
     // The data begin with the fds of the maps that were created.
@@ -146,9 +152,6 @@ pub(super) fn explain<O: Object>(error: LoadError, left: &[u8], log: Option<&Log
     });
     match missing {
         Some(map) if u32_at(left, 0).is_none_or(|fd| fd == 0) => {
-            if let Some(log) = log {
-                log.print(O::NAME, c"BTF");
-            }
             error.within(Step::LoadBtfOrCreateMap(map))
         }
         Some(map) => error.within(Step::CreateMap(map)),
@@ -156,12 +159,7 @@ pub(super) fn explain<O: Object>(error: LoadError, left: &[u8], log: Option<&Log
     }
 }
 
-fn explain_prog<O: Object>(
-    error: LoadError,
-    left: &[u8],
-    log: Option<&Log>,
-    prog: &ProgDef,
-) -> LoadError {
+fn explain_prog<O: Object>(error: LoadError, left: &[u8], prog: &ProgDef) -> LoadError {
     let found = |at: u32| u32_at(left, at as usize) != u32_at(O::DATA, at as usize);
 
     if let Some((name, _)) = prog.lookups.iter().find(|(_, at)| !found(*at)) {
@@ -169,9 +167,6 @@ fn explain_prog<O: Object>(
             prog: prog.name,
             name,
         });
-    }
-    if let Some(log) = log {
-        log.print(O::NAME, prog.name);
     }
     error.within(Step::LoadProg(prog.name))
 }

@@ -22,7 +22,8 @@ use super::{
     },
     log::{
         explain,
-        worth_a_log,
+        log_about,
+        worth_another_try,
         Log, //
     },
     prog::Prog, //
@@ -186,13 +187,12 @@ impl<O: Object> Skeleton<Open<O>> {
         Self(Open {
             max_entries: O::Maps::map(O::MAPS, |_| 0),
             data: None,
-            log_level: 0,
+            log_level: 1,
         })
     }
 
-    /// Has the kernel keep a log of the load, in the words of `BPF_PROG_LOAD`: 1 for what the
-    /// verifier does, 2 for more of it. If the load fails, the end of the log goes to dmesg. With
-    /// 0, where this starts, a load that fails is run again with 1.
+    /// If the load fails, it is run again for the kernel's log, whose end goes to dmesg. This is the log's level, in
+    /// the words of `BPF_PROG_LOAD`: 1, where this starts, for what the verifier does, 2 for more of it.
     ///
     /// The value of a module parameter will do: newer kernels hand it out, older ones lend it.
     pub(crate) fn log_level(mut self, level: impl Borrow<u32>) -> Self {
@@ -240,28 +240,15 @@ impl<O: Object> Skeleton<Open<O>> {
     /// logged of the prog that it refused is in dmesg.
     pub(crate) fn load(self) -> Result<Skeleton<Loaded<O>>, LoadError> {
         let mut left = KVVec::new();
-        // Without memory for a log the load goes on without one.
-        let mut log = match self.0.log_level {
-            0 => None,
-            level => Log::new(level).ok(),
-        };
-        let ctx = match self.run(log.as_ref(), &mut left) {
-            Ok(ctx) => ctx,
-            Err(mut error) => {
-                if log.is_none() && worth_a_log(&error) {
-                    log = Log::new(1).ok();
-                    match self.run(log.as_ref(), &mut left) {
-                        // What this has loaded is not what failed before: it goes.
-                        Ok(ctx) => {
-                            take_fds(&ctx);
-                            log = None;
-                        }
-                        Err(again) => error = again,
-                    }
-                }
-                return Err(explain::<O>(error, &left, log.as_ref()));
-            }
-        };
+        let mut ctx = self.run(None, &mut left);
+        if ctx.as_ref().is_err_and(worth_another_try) {
+            ctx = self.run(None, &mut left);
+        }
+        let ctx = ctx.map_err(|e| {
+            let error = explain::<O>(e, &left);
+            self.log(&error);
+            error
+        })?;
 
         // All of them are ours before the first that is missing can end this.
         let (maps, progs) = take_fds(&ctx);
@@ -275,6 +262,25 @@ impl<O: Object> Skeleton<Open<O>> {
         let loaded = Loaded { maps, progs };
         loaded.fill_prog_arrays()?;
         Ok(Skeleton(loaded))
+    }
+
+    /// Runs the loader prog once more, and puts into dmesg what the kernel logs of the error that it ended with. With
+    /// a log that it has no room for, the kernel refuses what it would accept: no other run has one.
+    fn log(&self, error: &LoadError) {
+        let Some(about) = log_about(error) else {
+            return;
+        };
+        // Without memory for a log there is none.
+        let Ok(log) = Log::new(self.0.log_level.max(1)) else {
+            return;
+        };
+        let mut left = KVVec::new();
+
+        match self.run(Some(&log), &mut left) {
+            Ok(ctx) => drop(take_fds(&ctx)),
+            Err(e) if explain::<O>(e, &left).step() == error.step() => log.print(O::NAME, about),
+            Err(_) => {}
+        }
     }
 
     /// Runs the loader prog, which leaves fds in the context that it returns.

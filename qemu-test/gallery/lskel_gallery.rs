@@ -49,7 +49,7 @@ macro_rules! gallery {
             imports_ns: ["BPF_INTERNAL"],
             params: {
                 log_level: u32 {
-                    default: 0,
+                    default: 1,
                     description: "level of the kernel's log of the load of `broken`",
                 },
                 $( $name: u8 { default: 0, description: $what, }, )*
@@ -66,12 +66,12 @@ macro_rules! gallery {
 
             $(
                 if !chosen || on(module_parameters::$name.value()) {
-                    held.push(load_one(stringify!($name), entries::$name::load)?, GFP_KERNEL)?;
+                    load_one(&mut held, stringify!($name), entries::$name::load)?;
                 }
             )*
             $(
                 if on(module_parameters::$other.value()) {
-                    held.push(load_one(stringify!($other), entries::$other::load)?, GFP_KERNEL)?;
+                    load_one(&mut held, stringify!($other), entries::$other::load)?;
                 }
             )*
             Ok(held)
@@ -136,6 +136,7 @@ gallery! {
         kernel_thread: "loads and attaches in a kernel thread",
         broken: "refused by the verifier, whose log goes to dmesg",
         missing_kfunc: "calls a function that no kernel has",
+        module_btf: "attaches to a function of a module, and calls one that no kernel has",
         missing_target: "attaches to a function that no kernel has",
     }
 }
@@ -145,8 +146,13 @@ fn on(param: impl Borrow<u8>) -> bool {
     *param.borrow() != 0
 }
 
-fn load_one(name: &str, load: fn() -> Result<Held, LoadError>) -> Result<Held> {
-    Ok(load().inspect_err(|e| pr_err!("{name}: {e}\n"))?)
+fn load_one(held: &mut KVec<Held>, name: &str, load: fn() -> Result<Held, LoadError>) -> Result {
+    let kept = load().and_then(|entry| match held.push(entry, GFP_KERNEL) {
+        Ok(()) => Ok(()),
+        Err(e) => Err(LoadError::at(Step::Alloc)(e.into())),
+    });
+
+    Ok(kept.inspect_err(|e| pr_err!("{name}: {e}\n"))?)
 }
 
 struct LskelGallery {

@@ -56,14 +56,15 @@ impl kernel::InPlaceModule for LabFaults {
     }
 }
 
-struct Device;
+/// Not of size 0, for which nothing is allocated.
+struct Device(#[expect(dead_code)] u8);
 
 #[vtable]
 impl MiscDevice for Device {
     type Ptr = KBox<Self>;
 
     fn open(_file: &File, _misc: &MiscDeviceRegistration<Self>) -> Result<KBox<Self>> {
-        Ok(KBox::new(Device, GFP_KERNEL)?)
+        Ok(KBox::new(Device(0), GFP_KERNEL)?)
     }
 
     fn write_iter(_kiocb: Kiocb<'_, Self::Ptr>, iov: &mut IovIterSource<'_>) -> Result<usize> {

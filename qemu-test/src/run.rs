@@ -36,9 +36,8 @@ const MEMORY: u32 = 512;
 /// The same for the debug kernel.
 const DEBUG_MEMORY: u32 = 2048;
 /// What the debug kernel is told. kmemleak sees leaks only with red zones. Unit tests run when asked for. With
-/// five levels of page tables, KASAN takes good addresses for bad ones in an interrupt at the very start. On a
-/// busy machine the timer may look broken.
-const DEBUG_CMDLINE: &str = "slab_debug=FZ kunit.autorun=0 no5lvl no_timer_check";
+/// five levels of page tables, KASAN takes good addresses for bad ones in an interrupt at the very start.
+const DEBUG_CMDLINE: &str = "slab_debug=FZ kunit.autorun=0 no5lvl";
 
 /// From QEMU's start to the guest's hello; 3 s on an idle machine.
 const BOOT_LIMIT: Duration = Duration::from_secs(90);

@@ -114,8 +114,8 @@ impl Boot {
             .arg("-append")
             .arg(format!(
                 // Everything on the console; a warning is a panic, which ends QEMU.
-                "console={} ignore_loglevel panic=-1 panic_on_warn=1 {} rdinit=/init -- {}",
-                self.machine.console,
+                "{} ignore_loglevel panic=-1 panic_on_warn=1 {} rdinit=/init -- {}",
+                self.machine.cmdline,
                 self.cmdline.join(" "),
                 self.args.join(" ")
             ));

@@ -82,6 +82,7 @@ pub fn run(request: &Request) -> Result<Skeleton> {
     loader::fit_stack(&mut insns, progs.len())?;
     let required = |name: &str| externs.iter().any(|e| e.name == name && !e.weak);
     loader::require_ksyms(&mut insns, &data, required);
+    loader::close_btf_fds(&mut insns);
     loader::drop_module_names(&mut insns, &mut data);
     let weak = |name: &str| externs.iter().any(|e| e.name == name && e.weak);
     let loads = loader::prog_loads(&insns, &data, |name| !weak(name));

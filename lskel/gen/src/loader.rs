@@ -29,6 +29,7 @@ pub mod code {
     pub const LD_IMM64: u8 = 0x18;
     pub const LDX_W: u8 = 0x61;
     pub const LDX_DW: u8 = 0x79;
+    pub const ST_W: u8 = 0x62;
     pub const STX_W: u8 = 0x63;
     pub const STX_DW: u8 = 0x7b;
     pub const ADD64_K: u8 = 0x07;
@@ -36,6 +37,7 @@ pub mod code {
     pub const MOV64_X: u8 = 0xbf;
     pub const JA: u8 = 0x05;
     pub const JEQ_K: u8 = 0x15;
+    pub const JSLT_K: u8 = 0xc5;
     pub const JSLE_K: u8 = 0xd5;
     pub const CALL: u8 = 0x85;
 }
@@ -44,9 +46,11 @@ use code::*;
 /// In `src` of `LD_IMM64`: an address in a map's value.
 pub const PSEUDO_MAP_IDX_VALUE: u8 = 6;
 
+const R0: u8 = 0;
 const R1: u8 = 1;
 const R2: u8 = 2;
 const R7: u8 = 7;
+const R9: u8 = 9;
 const R10: u8 = 10;
 
 /// Helpers that gen_loader calls.
@@ -386,7 +390,6 @@ pub struct ProgLoad {
 
 /// The loads of progs, in order. Of the lookups those that `required` says cannot fail without the load failing.
 pub fn prog_loads(insns: &[Insn], data: &[u8], required: impl Fn(&str) -> bool) -> Vec<ProgLoad> {
-    const PROG_LOAD: i32 = 5;
     let mut loads = Vec::new();
     let mut lookups = Vec::new();
     let mut name = None;
@@ -406,6 +409,52 @@ pub fn prog_loads(insns: &[Insn], data: &[u8], required: impl Fn(&str) -> bool) 
         }
     }
     loads
+}
+
+/// The `BPF_PROG_LOAD` command.
+const PROG_LOAD: i32 = 5;
+
+/// Has the loader prog close the BTF fds of modules when a lookup fails, and each of them once.
+///
+/// libbpf closes what the lookups for a prog have opened behind the load of the prog, and a lookup that fails
+/// jumps past that: it is made to jump there. The fds stay in the data where the next prog's lookups may find
+/// them, so that they would be closed again: they are cleared, in place of a copy that nothing reads.
+pub fn close_btf_fds(insns: &mut [Insn]) {
+    let mut lookups = Vec::new();
+    let mut first_load = None;
+    for (call, event) in trace(insns) {
+        match event {
+            Event::FindBtf { .. } | Event::FindKsym { .. } => lookups.push(call),
+            Event::Bpf { cmd: PROG_LOAD, .. } => {
+                first_load.get_or_insert(call);
+                for lookup in lookups.drain(..) {
+                    // The result is copied to r7 and, unless the symbol may be missing, checked.
+                    let check = (lookup + 1..insns.len().min(lookup + 4))
+                        .find(|&i| (insns[i].code, insns[i].dst) == (JSLT_K, R7));
+                    if let Some(check) = check {
+                        // What the load returns is copied to r7, too.
+                        insns[check].off = (call + 1 - check) as i16;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    for i in first_load.unwrap_or(insns.len())..insns.len().saturating_sub(3) {
+        let close = (insns[i].code, insns[i].dst, insns[i].src) == (LDX_W, R1, R0)
+            && insns[i + 1].code == JSLE_K
+            && (insns[i + 2].code, insns[i + 2].dst) == (MOV64_X, R9)
+            && insns[i + 3].is_call(SYS_CLOSE);
+        if close {
+            insns[i + 2] = Insn {
+                code: ST_W,
+                dst: R0,
+                src: 0,
+                off: insns[i].off,
+                imm: 0,
+            };
+        }
+    }
 }
 
 /// Takes the module's name out of attach targets, as in `SEC("fentry/nf_nat:nf_nat_setup_info")`.
@@ -492,6 +541,52 @@ mod tests {
         assert_eq!(text(&data, 8).as_deref(), Some("btf_trace_event"));
         assert_eq!(data.len(), 33);
         assert_eq!(insns[2].imm, 16);
+    }
+
+    /// What a lookup has opened would stay open when the next one fails, and be closed twice when it does not.
+    #[test]
+    fn btf_fds_are_closed_once_and_on_failure() {
+        let find = |name| {
+            [
+                insn(LD_IMM64, R1, PSEUDO_MAP_IDX_VALUE, 0, 0),
+                insn(0, 0, 0, 0, name),
+                insn(MOV64_K, 3, 0, 0, 12),
+                insn(CALL, 0, 0, 0, BTF_FIND_BY_NAME_KIND),
+                insn(MOV64_X, R7, R0, 0, 0),
+                insn(JSLT_K, R7, 0, -100, 0),
+            ]
+        };
+        let load = [
+            insn(MOV64_K, R1, 0, 0, PROG_LOAD),
+            insn(LD_IMM64, R2, PSEUDO_MAP_IDX_VALUE, 0, 0),
+            insn(0, 0, 0, 0, 64),
+            insn(MOV64_K, 3, 0, 0, 8),
+            insn(CALL, 0, 0, 0, SYS_BPF),
+            insn(MOV64_X, R7, R0, 0, 0),
+        ];
+        let close = [
+            insn(LD_IMM64, R0, PSEUDO_MAP_IDX_VALUE, 0, 0),
+            insn(0, 0, 0, 0, 32),
+            insn(LDX_W, R1, R0, 0, 0),
+            insn(JSLE_K, R1, 0, 2, 0),
+            insn(MOV64_X, R9, R1, 0, 0),
+            insn(CALL, 0, 0, 0, SYS_CLOSE),
+            insn(JSLT_K, R7, 0, -200, 0),
+        ];
+        // The clean-up of a failure comes first, and has what says how far the load came.
+        let mut insns = [&close[..6], &find(1), &find(2), &load, &close].concat();
+        let before = insns.clone();
+        close_btf_fds(&mut insns);
+        assert_eq!(insns[..6], close[..6]);
+        let closes = 24;
+        assert_eq!(insns[closes], close[0]);
+        for check in [11, 17] {
+            assert_eq!(check as i32 + 1 + i32::from(insns[check].off), closes as i32);
+        }
+        assert_eq!(insns[closes + 4], insn(ST_W, R0, 0, 0, 0));
+        assert_eq!(insns[closes + 6], close[6]);
+        let changed = before.iter().zip(&insns).filter(|(a, b)| a != b);
+        assert_eq!(changed.count(), 3);
     }
 
     /// libbpf's own layout is left alone while it fits.

@@ -57,9 +57,9 @@ pub fn insmod_with(path: &str, params: &CStr) -> Result<Result<(), Errno>> {
 }
 
 /// Loads a module file in a child: the C provider leaves fds in the task that loads it.
-pub fn insmod_in_child(path: &str) -> Result<()> {
+pub fn insmod_in_child(path: &str, params: &str) -> Result<()> {
     let status = Command::new("/proc/self/exe")
-        .args(["insmod", path])
+        .args(["insmod", path, params])
         .status()
         .context("starting a child for insmod")?;
     ensure!(status.success(), "expected {path} to load, seen {status}");

@@ -151,7 +151,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Runs `insmod FILE`, `rmmod NAME`, `mount FOLDER` or `open FILE` with a fault, in a child.
+    /// Runs `insmod FILE PARAMS`, `rmmod NAME`, `mount FOLDER` or `open FILE` with a fault, in a child.
     pub fn run(nth: u32, operation: &[&str]) -> Result<Self> {
         let output = Command::new("/proc/self/exe")
             .args(["fault", &nth.to_string()])
@@ -186,10 +186,11 @@ pub fn child(nth: &str, operation: &[&str]) -> Result<()> {
     let before = fds()?;
     let mut left = [0; 16];
     let answer = match operation {
-        ["insmod", path] => {
+        ["insmod", path, params] => {
             let file = fs::File::open(path)?;
+            let params = std::ffi::CString::new(*params)?;
             fail_nth.write_all(nth.as_bytes())?;
-            rustix::system::finit_module(&file, c"", 0)
+            rustix::system::finit_module(&file, &params, 0)
         }
         ["rmmod", name] => {
             let name = std::ffi::CString::new(*name)?;

@@ -10,6 +10,7 @@ mod start;
 mod suite;
 mod user;
 
+use std::ffi::CString;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use anyhow::{anyhow, bail, Context, Result};
@@ -21,8 +22,10 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     // The child of kernel::insmod_in_child.
-    if let ["insmod", path] = args[..] {
-        let loaded = kernel::insmod(path).and_then(|answer| Ok(answer?));
+    if let ["insmod", path, params] = args[..] {
+        let loaded = CString::new(params)
+            .map_err(anyhow::Error::from)
+            .and_then(|params| Ok(kernel::insmod_with(path, &params)??));
         std::process::exit(loaded.map_or(1, |()| 0));
     }
     // The child of lab::Fault.

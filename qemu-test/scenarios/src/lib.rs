@@ -264,6 +264,8 @@ macro_rules! each_scenario {
             gallery_a_refused_prog_is_explained_in_dmesg, Passes, [TestModule("lskel_gallery")];
             gallery_log_level_sets_what_is_logged, Passes, [TestModule("lskel_gallery")];
             gallery_names_what_the_kernel_lacks, Passes, [TestModule("lskel_gallery")];
+            gallery_a_failed_load_leaves_no_btf_of_a_module_open, Passes,
+                [CModule, TestModule("lskel_gallery")];
             gallery_leaves_nothing_after_rmmod, Passes, [TestModule("lskel_gallery")];
             gallery_leaves_nothing_when_its_last_entry_is_refused, Passes,
                 [TestModule("lskel_gallery")];
@@ -296,6 +298,8 @@ macro_rules! each_scenario {
             every_failed_allocation_of_insmod_unwinds, Passes, [DebugKernel, Shard("failpoints")];
             every_failed_allocation_of_a_mount_is_the_kernels_own, Passes, [DebugKernel, Shard("failpoints")];
             every_failed_allocation_of_rmmod_is_harmless, Passes, [DebugKernel, Shard("failpoints")];
+            failed_allocations_of_each_gallery_entry_unwind, Passes,
+                [DebugKernel, Shard("gallery"), TestModule("lskel_gallery")];
             the_c_provider_with_failed_allocations, Passes,
                 [DebugKernel, Shard("failpoints"), CModule];
             // Much of it; README.md says how to choose how much.

@@ -6,7 +6,7 @@ use std::fs;
 
 use anyhow::{ensure, Context, Result};
 use rustix::io::Errno;
-use scenarios::{C_MODULE, MODULE_DIR};
+use scenarios::{C_MODULE, GALLERY, MODULE_DIR};
 
 use crate::bpf::{self, expect_both_files, Ids};
 use crate::kernel::{
@@ -14,8 +14,23 @@ use crate::kernel::{
 };
 use crate::ktap::note;
 use crate::lab::{within_module, Fault};
+use crate::suite::gallery::mount_cgroup2;
+use crate::suite::storms::setting;
 
 const MNT: &str = "/tmp/bpf";
+/// In the gallery one of so many points is tried with each entry, another one with the next: all of them take
+/// hours.
+const GALLERY_STEP: u64 = 13;
+/// Entries that have no part in this: they fail by themselves, or load in another task.
+const NOT_SWEPT: &[&str] = &[
+    "log_level",
+    "refused_attach",
+    "broken",
+    "missing_kfunc",
+    "missing_target",
+    "module_btf",
+    "kernel_thread",
+];
 /// After so many points the whole of insmod, mount, read, umount and rmmod has to work.
 const WHOLE: u32 = 25;
 
@@ -23,6 +38,7 @@ const WHOLE: u32 = 25;
 struct Module {
     file: String,
     name: String,
+    params: String,
     /// Whether it puts files into each mount.
     provider: bool,
 }
@@ -32,6 +48,7 @@ impl Module {
         Module {
             file: module_file(),
             name: module().to_owned(),
+            params: String::new(),
             provider: true,
         }
     }
@@ -40,23 +57,28 @@ impl Module {
         Module {
             file: C_MODULE.to_owned(),
             name: "bpf_preload".to_owned(),
+            params: String::new(),
             provider: true,
         }
     }
 
-    /// A module of qemu-test/modules that only loads a skeleton.
-    #[expect(dead_code, reason = "for lskel_gallery")]
-    fn test(name: &str) -> Self {
+    /// An entry of the gallery.
+    fn gallery(entry: &str) -> Self {
         Module {
-            file: format!("{MODULE_DIR}/{name}.ko"),
-            name: name.to_owned(),
+            file: format!("{MODULE_DIR}/{GALLERY}.ko"),
+            name: GALLERY.to_owned(),
+            params: format!("{entry}=1"),
             provider: false,
         }
     }
 
+    fn load(&self) -> Result<()> {
+        insmod_in_child(&self.file, &self.params)
+    }
+
     /// Loads it without a fault, sees that it works, and takes it out.
     fn expect_to_work(&self) -> Result<()> {
-        insmod_in_child(&self.file)?;
+        self.load()?;
         self.expect_loaded_to_work()
     }
 
@@ -91,7 +113,7 @@ struct Tally {
 
 impl Tally {
     fn count(&mut self, nth: u32, fault: &Fault) {
-        self.points = nth;
+        self.points += 1;
         match fault.answer {
             Ok(()) => self.done += 1,
             Err(errno) => *self.refused.entry(errno.raw_os_error()).or_default() += 1,
@@ -99,6 +121,18 @@ impl Tally {
         if fault.fds_changed {
             self.fds_changed.push(nth);
         }
+    }
+
+    fn add(&mut self, more: Tally) {
+        self.points += more.points;
+        self.done += more.done;
+        for (errno, count) in more.refused {
+            *self.refused.entry(errno).or_default() += count;
+        }
+        self.silent.extend(more.silent);
+        self.spoken.extend(more.spoken);
+        self.fds_changed.extend(more.fds_changed);
+        self.left.extend(more.left);
     }
 
     /// A row of the table in README.md.
@@ -160,7 +194,8 @@ fn baseline() -> Result<Ids> {
     Ok(Ids::now())
 }
 
-fn insmod_sweep(module: &Module) -> Result<Tally> {
+/// Loads with faults: the `first` allocation, and every `step`th from there.
+fn insmod_sweep(module: &Module, first: u32, step: usize) -> Result<Tally> {
     // What the kernel keeps once it has it.
     module.expect_to_work()?;
     let before = baseline()?;
@@ -168,8 +203,8 @@ fn insmod_sweep(module: &Module) -> Result<Tally> {
     let mut tally = Tally::default();
     let prefix = format!("{}: ", module.name);
     let mut silent = Vec::new();
-    for nth in 1.. {
-        let fault = Fault::run(nth, &["insmod", &module.file])?;
+    for nth in (first..).step_by(step) {
+        let fault = Fault::run(nth, &["insmod", &module.file, &module.params])?;
         if !fault.hit {
             fault.answer.context("insmod without a fault")?;
             module.expect_loaded_to_work()?;
@@ -209,7 +244,7 @@ fn insmod_sweep(module: &Module) -> Result<Tally> {
             tally.left.push((nth, left));
             ensure!(tally.left.len() < 20, "left: {:?}", tally.left);
         }
-        if nth % WHOLE == 0 {
+        if tally.points % WHOLE == 0 {
             module
                 .expect_to_work()
                 .with_context(|| format!("after fault {nth}"))?;
@@ -227,7 +262,7 @@ fn insmod_sweep(module: &Module) -> Result<Tally> {
 fn mount_sweep(module: Option<&Module>, fresh: bool) -> Result<Tally> {
     let mut tally = Tally::default();
     let before = baseline()?;
-    let load = || module.map_or(Ok(()), |module| insmod_in_child(&module.file));
+    let load = || module.map_or(Ok(()), Module::load);
     let unload = || module.map_or(Ok(()), |module| rmmod(&module.name));
     load()?;
     fs::create_dir_all(MNT)?;
@@ -269,7 +304,7 @@ fn rmmod_sweep(module: &Module) -> Result<Tally> {
     let mut tally = Tally::default();
     let before = baseline()?;
     for nth in 1.. {
-        insmod_in_child(&module.file)?;
+        module.load()?;
         mount_bpffs(MNT)?;
         let fault = Fault::run(nth, &["rmmod", &module.name])?;
         expect_both_files(MNT).with_context(|| format!("after rmmod with fault {nth}"))?;
@@ -312,13 +347,36 @@ fn expect_clean(tally: &Tally) -> Result<()> {
 }
 
 pub fn every_failed_allocation_of_insmod_unwinds() -> Result<()> {
-    let tally = insmod_sweep(&Module::ours())?;
+    let tally = insmod_sweep(&Module::ours(), 1, 1)?;
     tally.row("bpf_preload_rs", "insmod");
     ensure!(
         !tally.spoken.is_empty(),
         "expected lines that say what failed, seen none"
     );
     expect_clean(&tally)
+}
+
+pub fn failed_allocations_of_each_gallery_entry_unwind() -> Result<()> {
+    mount_cgroup2();
+    // The module's parameters are the entries: "parm=NAME:WHAT" in its .modinfo.
+    let file = fs::read(format!("{MODULE_DIR}/{GALLERY}.ko"))?;
+    let entries: Vec<_> = file
+        .split(|byte| *byte == 0)
+        .filter_map(|text| std::str::from_utf8(text).ok()?.strip_prefix("parm=")?.split(':').next())
+        .filter(|entry| !NOT_SWEPT.contains(entry))
+        .collect();
+    ensure!(entries.len() > 40, "expected the gallery's entries, seen {entries:?}");
+    let step = setting("gallery_step", GALLERY_STEP, GALLERY_STEP)?;
+    let mut all = Tally::default();
+    for (number, entry) in (0..).zip(&entries) {
+        let tally = insmod_sweep(&Module::gallery(entry), 1 + number % step as u32, step as usize)
+            .with_context(|| format!("entry {entry}"))?;
+        expect_clean(&tally).with_context(|| format!("entry {entry}"))?;
+        note(&format!("{entry}: {} points", tally.points));
+        all.add(tally);
+    }
+    all.row(GALLERY, &format!("insmod of {} entries", entries.len()));
+    Ok(())
 }
 
 pub fn every_failed_allocation_of_a_mount_is_the_kernels_own() -> Result<()> {
@@ -333,7 +391,7 @@ pub fn every_failed_allocation_of_a_mount_is_the_kernels_own() -> Result<()> {
         expect_clean(tally)?;
     }
     // Where a mount fails or files are missing, the kernel's own code had no memory: ours asks for none.
-    insmod_in_child(&ours.file)?;
+    ours.load()?;
     for mount in ["first", "later"] {
         let within = within_module(&ours.name, || Fault::run(1, &["mount", MNT]))?;
         ensure!(
@@ -355,7 +413,7 @@ pub fn every_failed_allocation_of_rmmod_is_harmless() -> Result<()> {
 
 pub fn the_c_provider_with_failed_allocations() -> Result<()> {
     let c = Module::c();
-    insmod_sweep(&c)?.row("bpf_preload (C)", "insmod");
+    insmod_sweep(&c, 1, 1)?.row("bpf_preload (C)", "insmod");
     mount_sweep(Some(&c), true)?.row("bpf_preload (C)", "first mount");
     mount_sweep(Some(&c), false)?.row("bpf_preload (C)", "later mount");
     rmmod_sweep(&c)?.row("bpf_preload (C)", "rmmod");

@@ -32,7 +32,7 @@ use crate::kernel::{dmesg, eventually, insmod_with};
 const CGROUP: &str = "/sys/fs/cgroup";
 
 /// Mounts it there, once. Where the kernel has no cgroups, the entries that want one say so.
-fn mount_cgroup2() {
+pub(super) fn mount_cgroup2() {
     if !Path::new(CGROUP).join("cgroup.procs").exists() {
         let _ = mount("cgroup2", CGROUP, "cgroup2", MountFlags::empty(), None);
     }

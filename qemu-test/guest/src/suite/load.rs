@@ -145,7 +145,7 @@ pub fn a_corrupt_module_is_refused_and_leaves_nothing() -> Result<()> {
 }
 
 pub fn load_is_refused_when_ops_are_taken() -> Result<()> {
-    insmod_in_child(C_MODULE)?;
+    insmod_in_child(C_MODULE, "")?;
     mount_bpffs(MNT)?;
     expect_both_files(MNT).context("with the C provider alone")?;
     let before = fds()?;

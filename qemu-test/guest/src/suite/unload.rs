@@ -56,7 +56,7 @@ pub fn rmmod_changes_no_fd_of_its_caller() -> Result<()> {
 pub fn rmmod_leaves_another_providers_ops_alone() -> Result<()> {
     load()?;
     // The C provider does not look whether the slot is taken.
-    insmod_in_child(C_MODULE)?;
+    insmod_in_child(C_MODULE, "")?;
     unload()?;
     let modules = loaded_modules()?;
     ensure!(

@@ -3,11 +3,11 @@
 
 use anyhow::{ensure, Result};
 use rustix::io::Errno;
-use scenarios::{GALLERY, MODULE_DIR};
+use scenarios::{C_MODULE, GALLERY, MODULE_DIR};
 
 use super::{expect_nothing_since, load, try_load};
 use crate::bpf::{self, Ids};
-use crate::kernel::{dmesg, expect_fds, fds, insmod_with, loaded_modules, rmmod};
+use crate::kernel::{dmesg, expect_fds, fds, insmod_in_child, insmod_with, loaded_modules, rmmod};
 
 pub fn gallery_a_refused_prog_is_explained_in_dmesg() -> Result<()> {
     let seen = try_load(&["broken"])?;
@@ -78,6 +78,23 @@ pub fn gallery_names_what_the_kernel_lacks() -> Result<()> {
         );
     }
     Ok(())
+}
+
+pub fn gallery_a_failed_load_leaves_no_btf_of_a_module_open() -> Result<()> {
+    insmod_in_child(C_MODULE, "")?;
+    let before = fds()?;
+    let seen = try_load(&["module_btf"])?;
+    ensure!(
+        seen == Err(Errno::NOENT),
+        "insmod: expected ENOENT, seen {seen:?}"
+    );
+    let lines = said("module_btf")?;
+    // preload() was found, in the C provider.
+    ensure!(
+        lines.len() == 1 && lines[0].contains("failed to find bpf_no_such_kfunc"),
+        "expected one line that names bpf_no_such_kfunc, seen {lines:?}"
+    );
+    expect_fds(&before, "a refused insmod")
 }
 
 /// What an entry has said in dmesg.
