@@ -191,8 +191,9 @@ impl<O: Object> Skeleton<Open<O>> {
         })
     }
 
-    /// If the load fails, it is run again for the kernel's log, whose end goes to dmesg. This is the log's level, in
-    /// the words of `BPF_PROG_LOAD`: 1, where this starts, for what the verifier does, 2 for more of it.
+    /// If the load fails, it is run again for the kernel's log, whose end goes to dmesg. This is
+    /// the log's level, in the words of `BPF_PROG_LOAD`: 1, where this starts, for what the
+    /// verifier does, 2 for more of it.
     ///
     /// The value of a module parameter will do: newer kernels hand it out, older ones lend it.
     pub(crate) fn log_level(mut self, level: impl Borrow<u32>) -> Self {
@@ -264,8 +265,9 @@ impl<O: Object> Skeleton<Open<O>> {
         Ok(Skeleton(loaded))
     }
 
-    /// Runs the loader prog once more, and puts into dmesg what the kernel logs of the error that it ended with. With
-    /// a log that it has no room for, the kernel refuses what it would accept: no other run has one.
+    /// Runs the loader prog once more, and puts into dmesg what the kernel logs of the error that
+    /// it ended with. With a log that it has no room for, the kernel refuses what it would accept:
+    /// no other run has one.
     fn log(&self, error: &LoadError) {
         let Some(about) = log_about(error) else {
             return;
