@@ -29,6 +29,14 @@ test-corpus: ## light skeletons of the kernel's own selftests, loaded; OBJECTS=D
 test-debug: ## the tests on a debug kernel: KASAN, lockdep, kmemleak, failed allocations; SHARD= for a part
 	@scripts/test-debug
 
+.PHONY: test-builtin
+test-builtin: ## the tests of the module built into a kernel: KUnit, init's fds, an LSM prog before init, costs
+	@scripts/test-builtin
+
+.PHONY: patches
+patches: ## the module as a patch series for the kernel's mailing lists, checked: build/patches/
+	@scripts/patches
+
 .PHONY: check
 check: ## everything that needs no QEMU: formatting, lints, unsafe, generated files
 	@scripts/check

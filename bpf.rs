@@ -2,8 +2,8 @@
 
 //! BPF: the safe face of the kernel's own bpf calls.
 //!
-//! Written as if for `rust/kernel/bpf.rs`: maps and progs are made in kernel context, links are owned,
-//! and what bpffs shows can be provided.
+//! Maps and progs are made in kernel context, links are owned, and what bpffs shows can be
+//! provided.
 //!
 //! C files: [`kernel/bpf/syscall.c`](srctree/kernel/bpf/syscall.c) and
 //! [`kernel/bpf/inode.c`](srctree/kernel/bpf/inode.c)
@@ -23,4 +23,6 @@ pub(crate) mod link;
 pub(crate) mod map;
 pub(crate) mod preload;
 pub(crate) mod syscall;
+#[cfg(CONFIG_RUST_BPF_KUNIT_TEST)]
+mod tests;
 pub(crate) mod user;

@@ -2,8 +2,9 @@
 
 //! BPF iterators for introspection in bpffs, in Rust.
 //!
-//! Each BPF file system that is mounted while this is loaded gets two files: `maps.debug` and `progs.debug`
-//! list the BPF maps and progs of the whole system. `bpf-preload-pin` adds `links.debug`.
+//! Each BPF file system that is mounted while this is loaded gets two files: `maps.debug` and
+//! `progs.debug` list the BPF maps and progs of the whole system. `bpf-preload-pin` adds
+//! `links.debug`.
 //!
 //! C file: [`kernel/bpf/preload/bpf_preload_kern.c`](srctree/kernel/bpf/preload/bpf_preload_kern.c)
 
@@ -32,6 +33,7 @@ use bpf::{
         BPF_PRELOAD_LINKS, //
     }, //
 };
+use core::borrow::Borrow;
 use iterators::Iterators;
 use kernel::{
     prelude::*,
@@ -53,6 +55,10 @@ module! {
     alias: ["bpf_preload"],
     imports_ns: ["BPF_INTERNAL"],
     params: {
+        enable: u32 {
+            default: 1,
+            description: "0: nothing is preloaded and bpffs stays as it is, for rescue",
+        },
         log_level: u32 {
             default: 1,
             description: "Level of the kernel's log of a load that fails, which goes to dmesg",
@@ -60,14 +66,25 @@ module! {
     },
 }
 
+/// Newer kernels hand the value of a parameter out, older ones lend it.
+fn is_zero(value: impl Borrow<u32>) -> bool {
+    *value.borrow() == 0
+}
+
 struct BpfPreloadRs {
-    _registration: Registration<DebugFiles>,
+    _registration: Option<Registration<DebugFiles>>,
 }
 
 impl kernel::Module for BpfPreloadRs {
     fn init(module: &'static ThisModule) -> Result<Self> {
         let files = DebugFiles(SetOnce::new());
 
+        if is_zero(module_parameters::enable.value()) {
+            pr_info!("switched off by enable=0\n");
+            return Ok(Self {
+                _registration: None,
+            });
+        }
         // Built in, this runs before the iterators' targets are registered: the first mount loads.
         if cfg!(MODULE) {
             files.ensure_loaded()?;
@@ -79,7 +96,7 @@ impl kernel::Module for BpfPreloadRs {
 
         pr_info!("maps.debug and progs.debug are in every bpffs mounted from now on\n");
         Ok(Self {
-            _registration: registration,
+            _registration: Some(registration),
         })
     }
 }
@@ -88,7 +105,8 @@ impl kernel::Module for BpfPreloadRs {
 struct Links {
     maps: IterLink,
     progs: IterLink,
-    /// inode.c takes two links: `bpf-preload-pin` finds this one by its id and pins it as `links.debug`.
+    /// inode.c takes two links: `bpf-preload-pin` finds this one by its id and pins it as
+    /// `links.debug`.
     _links: IterLink,
 }
 

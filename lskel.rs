@@ -2,8 +2,8 @@
 
 //! Light skeletons: BPF objects that load themselves in kernel context.
 //!
-//! A light skeleton is what `lskel-gen` makes of a BPF object: a loader prog, the data that it works on, and
-//! the names of the object's maps and progs. Nothing of libbpf is needed to load it:
+//! A light skeleton is what `lskel-gen` makes of a BPF object: a loader prog, the data that it
+//! works on, and the names of the object's maps and progs. Nothing of libbpf is needed to load it:
 //!
 //! ```ignore
 //! let links = Skeleton::<Open<Iterators>>::open().load()?.attach()?.into_links();
@@ -26,6 +26,8 @@ pub(crate) mod loader;
 mod log;
 mod prog;
 mod skeleton;
+#[cfg(CONFIG_RUST_BPF_KUNIT_TEST)]
+mod tests;
 
 pub(crate) use self::{
     fields::{

@@ -2,8 +2,8 @@
 
 //! `union bpf_attr`: what each bpf command is told.
 //!
-//! Every byte that a command does not use is zero, as the kernel demands, so that the whole union can be
-//! passed whatever its size is in the kernel that this is built for.
+//! Every byte that a command does not use is zero, as the kernel demands, so that the whole union
+//! can be passed whatever its size is in the kernel that this is built for.
 //!
 //! C header: [`include/uapi/linux/bpf.h`](srctree/include/uapi/linux/bpf.h)
 
@@ -120,7 +120,12 @@ pub(crate) enum LinkTarget<'a> {
     /// What an iterator goes through.
     Iter(IterTarget<'a>),
     /// A network interface, by its index, with the flags of the prog's type.
-    Interface { ifindex: u32, flags: u32 },
+    Interface {
+        /// Its index, in the caller's network namespace.
+        ifindex: u32,
+        /// As the prog's type has them.
+        flags: u32,
+    },
     /// A cgroup or a network namespace.
     Fd(&'a OwnedFd),
     /// A netfilter hook.
@@ -155,7 +160,8 @@ pub(crate) struct NetfilterHook {
     pub(crate) flags: u32,
 }
 
-/// Names of functions, and a cookie for each, as `BPF_LINK_CREATE` of kprobe.multi wants them: in user memory.
+/// Names of functions, and a cookie for each, as `BPF_LINK_CREATE` of kprobe.multi wants them: in
+/// user memory.
 pub(crate) struct FunctionList {
     memory: UserBuf,
     count: u32,

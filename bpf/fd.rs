@@ -21,8 +21,8 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `fd` was opened in the current task's table for us, and it is closed only by our drop. 0 is as good as
-/// any other.
+/// `fd` was opened in the current task's table for us, and it is closed only by our drop. 0 is as
+/// good as any other.
 pub(crate) struct OwnedFd {
     fd: u32,
     /// The number means nothing in another task's table.
@@ -34,8 +34,8 @@ impl OwnedFd {
     ///
     /// # Safety
     ///
-    /// If `ret` is not negative, it must be an fd that has just been opened in the current task's table
-    /// and that nothing else will close.
+    /// If `ret` is not negative, it must be an fd that has just been opened in the current task's
+    /// table and that nothing else will close.
     pub(crate) unsafe fn from_ret(ret: c_int) -> Result<Self> {
         let fd = u32::try_from(ret).map_err(|_| Error::from_errno(ret))?;
 
@@ -66,8 +66,8 @@ impl OwnedFd {
             unsafe { bindings::filp_open(path.as_char_ptr(), bindings::O_RDONLY as c_int, 0) };
         let file = NonNull::new(from_err_ptr(file)?).ok_or(EINVAL)?;
 
-        // SAFETY: `filp_open` gives a reference, which is ours; the file is new, so nobody is in an fdget_pos
-        // section with it. `File` is a transparent wrapper.
+        // SAFETY: `filp_open` gives a reference, which is ours; the file is new, so nobody is in an
+        // fdget_pos section with it. `File` is a transparent wrapper.
         fd.fd_install(unsafe { ARef::from_raw(file.cast::<File>()) });
         // INVARIANT: just opened, in the current task's table, for us.
         Ok(Self {
@@ -99,16 +99,16 @@ impl OwnedFd {
 
 impl Drop for OwnedFd {
     fn drop(&mut self) {
-        // SAFETY: by the type invariants the fd is ours to close, in this task's table. Another thread
-        // of the task can have closed it: then this fails, and nothing is lost.
+        // SAFETY: by the type invariants the fd is ours to close, in this task's table. Another
+        // thread of the task can have closed it: then this fails, and nothing is lost.
         unsafe { bindings::close_fd(self.fd) };
     }
 }
 
 /// An open file without an fd, for as long as this lives.
 ///
-/// The kernel empties a prog array and cancels the timers of a map when nobody has the map open any more, even
-/// if progs go on using it: a module that wants them holds the map open.
+/// The kernel empties a prog array and cancels the timers of a map when nobody has the map open any
+/// more, even if progs go on using it: a module that wants them holds the map open.
 ///
 /// # Invariants
 ///

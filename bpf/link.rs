@@ -22,7 +22,8 @@ pub(crate) struct Link {
     ptr: NonNull<bindings::bpf_link>,
 }
 
-// SAFETY: by the type invariants a reference is owned, and `bpf_link_put` may be called in any task.
+// SAFETY: by the type invariants a reference is owned, and `bpf_link_put` may be called in any
+// task.
 unsafe impl Send for Link {}
 
 // SAFETY: `&Link` gives only reads of fields that do not change once the link is there.
@@ -46,7 +47,8 @@ impl Link {
 
     /// A `BPF_LINK_TYPE_*`.
     pub(crate) fn link_type(&self) -> bindings::bpf_link_type {
-        // SAFETY: by the type invariants the link is there; its type is set once, before it has an fd.
+        // SAFETY: by the type invariants the link is there; its type is set once, before it has an
+        // fd.
         unsafe { (*self.ptr.as_ptr()).type_ }
     }
 

@@ -27,8 +27,8 @@ pub(crate) struct Map {
 // SAFETY: by the type invariants a reference is owned, and `bpf_map_put` may be called in any task.
 unsafe impl Send for Map {}
 
-// SAFETY: `&Map` gives only reads of fields that do not change once the map is there, and the address of
-// memory that everyone may write to.
+// SAFETY: `&Map` gives only reads of fields that do not change once the map is there, and the
+// address of memory that everyone may write to.
 unsafe impl Sync for Map {}
 
 impl Map {
@@ -47,9 +47,10 @@ impl Map {
         })
     }
 
-    /// Where the first value of an array map is, and the size that the map was created with, in bytes: the
-    /// memory is larger if that is no multiple of 8. It is aligned to 8 bytes, valid for as long as this
-    /// lives, and BPF progs and user space may write to it at any time. [`None`] for another kind of map.
+    /// Where the first value of an array map is, and the size that the map was created with, in
+    /// bytes: the memory is larger if that is no multiple of 8. It is aligned to 8 bytes, valid for
+    /// as long as this lives, and BPF progs and user space may write to it at any time. [`None`]
+    /// for another kind of map.
     pub(crate) fn array_value(&self) -> Option<(NonNull<c_void>, u32)> {
         // SAFETY: by the type invariants the map is there; these are set once, before it has an fd.
         let (map_type, value_size) = unsafe {
@@ -60,8 +61,8 @@ impl Map {
         if map_type != bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY {
             return None;
         }
-        // SAFETY: a map of this type is the head of a `bpf_array`, whose last field is where its values
-        // begin; it has at least one, as the kernel refuses arrays without elements.
+        // SAFETY: a map of this type is the head of a `bpf_array`, whose last field is where its
+        // values begin; it has at least one, as the kernel refuses arrays without elements.
         let value = unsafe {
             self.ptr
                 .cast::<c_void>()
@@ -81,7 +82,8 @@ impl Map {
         let mut bytes = KVVec::with_capacity(size as usize, GFP_KERNEL)?;
 
         for at in 0..size as usize {
-            // SAFETY: within the value, by the promise of `array_value`; volatile, as others may write to it.
+            // SAFETY: within the value, by the promise of `array_value`; volatile, as others may
+            // write to it.
             let byte = unsafe { value.cast::<u8>().add(at).read_volatile() };
             bytes.push(byte, GFP_KERNEL)?;
         }

@@ -2,16 +2,17 @@
 
 //! What bpffs shows in each new mount.
 //!
-//! inode.c calls `bpf_preload_ops->preload()` when a BPF file system is mounted, under its own mutex and
-//! with a reference to the provider's module, and pins the links that it gets back as files of mode 0400.
-//! There is one slot for one provider.
+//! inode.c calls `bpf_preload_ops->preload()` when a BPF file system is mounted, under its own
+//! mutex and with a reference to the provider's module, and pins the links that it gets back as
+//! files of mode 0400. There is one slot for one provider.
 //!
 //! # What a module cannot close
 //!
-//! inode.c reads `bpf_preload_ops` several times without a lock that a module can take: first whether there
-//! is a provider, then its `owner`. Between the two an `rmmod` can clear the slot, and inode.c follows
-//! NULL. The C provider has the same window, a few instructions wide. Here the slot is cleared first of
-//! all when the module goes, and nothing of the provider is freed before that.
+//! inode.c reads `bpf_preload_ops` several times without a lock that a module can take: first
+//! whether there is a provider, then its `owner`. Between the two an `rmmod` can clear the slot,
+//! and inode.c follows NULL. The C provider has the same window, a few instructions wide. Here the
+//! slot is cleared first of all when the module goes, and nothing of the provider is freed before
+//! that.
 //!
 //! C files: [`kernel/bpf/inode.c`](srctree/kernel/bpf/inode.c) and
 //! [`kernel/bpf/preload/bpf_preload.h`](srctree/kernel/bpf/preload/bpf_preload.h)
@@ -53,8 +54,8 @@ const LINK_NAME_LEN: usize = 16;
 pub(crate) struct LinkName([c_char; LINK_NAME_LEN]);
 
 impl LinkName {
-    /// [`None`] if it is empty, longer than 15 bytes, or has a '/'. See [`const_link_name!`] for the check at
-    /// compile time.
+    /// [`None`] if it is empty, longer than 15 bytes, or has a '/'. See [`const_link_name!`] for
+    /// the check at compile time.
     pub(crate) const fn new(name: &CStr) -> Option<Self> {
         let bytes = name.to_bytes();
         let mut raw = [0; LINK_NAME_LEN];
@@ -120,17 +121,53 @@ static REGISTERED: Atomic<*mut c_void> = Atomic::new(null_mut());
 
 /// The kernel's slot for a provider.
 fn slot() -> &'static Atomic<*mut bpf_preload_ops> {
-    // SAFETY: a static of the kernel, aligned and always there. inode.c loads it with plain loads of one
-    // word, which our stores do not tear, and the address dependency orders what it reads through it.
+    // SAFETY: a static of the kernel, aligned and always there. inode.c loads it with plain loads
+    // of one word, which our stores do not tear, and the address dependency orders what it reads
+    // through it.
     unsafe { Atomic::from_ptr(&raw mut super::bindings::bpf_preload_ops) }
 }
 
 /// A provider, registered for as long as this lives.
 ///
+/// # Examples
+///
+/// A module keeps it in its own struct. The links come out of a light skeleton.
+///
+/// ```
+/// use kernel::bpf::{
+///     link::IterLink,
+///     preload::{
+///         const_link_name,
+///         Pin,
+///         Preload,
+///         Registration,
+///         BPF_PRELOAD_LINKS, //
+///     }, //
+/// };
+///
+/// struct Files {
+///     maps: IterLink,
+///     progs: IterLink,
+/// }
+///
+/// impl Preload for Files {
+///     fn preload(&self) -> Result<[Pin<'_>; BPF_PRELOAD_LINKS]> {
+///         Ok([
+///             Pin { name: const_link_name!(c"maps.debug"), link: &self.maps },
+///             Pin { name: const_link_name!(c"progs.debug"), link: &self.progs },
+///         ])
+///     }
+/// }
+///
+/// fn provide(module: &'static ThisModule, files: Files) -> Result<Registration<Files>> {
+///     Registration::new(module, files)
+/// }
+/// ```
+///
 /// # Invariants
 ///
-/// `inner` comes from [`KBox::into_raw`]; [`REGISTERED`] points to it, and `bpf_preload_ops` to its ops,
-/// unless a provider that does not look has overwritten that.
+/// `inner` comes from [`KBox::into_raw`]; [`REGISTERED`] points to it, and `bpf_preload_ops` to its
+/// ops, unless a provider that does not look has overwritten that.
 pub(crate) struct Registration<P: Preload> {
     inner: NonNull<Inner<P>>,
 }
@@ -144,8 +181,8 @@ unsafe impl<P: Preload> Sync for Registration<P> {}
 impl<P: Preload> Registration<P> {
     /// Registers `provider` for the life of `module`.
     ///
-    /// In a module's init this comes last: a mount may use the provider from here on, and holds a reference
-    /// to the module while it does.
+    /// In a module's init this comes last: a mount may use the provider from here on, and holds a
+    /// reference to the module while it does.
     ///
     /// # Errors
     ///
@@ -162,8 +199,8 @@ impl<P: Preload> Registration<P> {
             GFP_KERNEL,
         )?);
 
-        // The callback's own pointer first: the slot is what lets mounts in. Both are full barriers, so
-        // that a mount that sees the slot sees everything that it leads to.
+        // The callback's own pointer first: the slot is what lets mounts in. Both are full
+        // barriers, so that a mount that sees the slot sees everything that it leads to.
         if REGISTERED.cmpxchg(null_mut(), inner.cast(), Full).is_ok() {
             // SAFETY: `inner` was made above; no reference to the ops is made.
             let ops = unsafe { &raw mut (*inner).ops };
@@ -192,16 +229,16 @@ impl<P: Preload> Drop for Registration<P> {
 
         // SAFETY: `owner` was set in `new` and does not change.
         let owner = unsafe { (*ops).owner };
-        // A mount that is under way holds a reference to the module, so there is none once the module is
-        // going. A registration that is dropped at any other time could be in use: better lost than freed
-        // under a mount.
+        // A mount that is under way holds a reference to the module, so there is none once the
+        // module is going. A registration that is dropped at any other time could be in use: better
+        // lost than freed under a mount.
         if !is_going(owner) {
             pr_warn!("preload: dropped before its module: what it holds is lost\n");
             return;
         }
         REGISTERED.store(null_mut(), Release);
-        // SAFETY: by the type invariants it comes from `KBox::into_raw`; no mount is under way and none
-        // can come in.
+        // SAFETY: by the type invariants it comes from `KBox::into_raw`; no mount is under way and
+        // none can come in.
         drop(unsafe { KBox::from_raw(self.inner.as_ptr()) });
     }
 }
@@ -221,9 +258,9 @@ fn is_going(owner: *mut bindings::module) -> bool {
 ///
 /// # Safety
 ///
-/// Called by inode.c only: `info` points to [`BPF_PRELOAD_LINKS`] entries, and a reference to the module of
-/// a `Registration<P>` that has put this function into the slot is held until inode.c has taken its own
-/// references to the links.
+/// Called by inode.c only: `info` points to [`BPF_PRELOAD_LINKS`] entries, and a reference to the
+/// module of a `Registration<P>` that has put this function into the slot is held until inode.c has
+/// taken its own references to the links.
 unsafe extern "C" fn preload_callback<P: Preload>(info: *mut bpf_preload_info) -> c_int {
     let inner = REGISTERED.load(Acquire).cast::<Inner<P>>();
 
@@ -231,8 +268,8 @@ unsafe extern "C" fn preload_callback<P: Preload>(info: *mut bpf_preload_info) -
         if inner.is_null() {
             return Err(ENOENT);
         }
-        // SAFETY: this function is in the ops of an `Inner<P>` only, which the module's reference keeps
-        // registered, and only one can be registered.
+        // SAFETY: this function is in the ops of an `Inner<P>` only, which the module's reference
+        // keeps registered, and only one can be registered.
         let provider = unsafe { &(*inner).provider };
         let pins = provider.preload()?;
         // SAFETY: by this function's contract.
@@ -240,8 +277,8 @@ unsafe extern "C" fn preload_callback<P: Preload>(info: *mut bpf_preload_info) -
 
         for (info, pin) in info.iter_mut().zip(pins) {
             info.link_name = pin.name.0;
-            // The links are borrowed from the provider, which lives until the registration is dropped,
-            // and that is later than inode.c takes its references.
+            // The links are borrowed from the provider, which lives until the registration is
+            // dropped, and that is later than inode.c takes its references.
             info.link = pin.link.as_ptr();
         }
         Ok(0)

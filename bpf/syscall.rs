@@ -2,7 +2,8 @@
 
 //! The bpf commands that the kernel takes from a module.
 //!
-//! Each acts with the capabilities and in the fd table of the current task, as the system call would.
+//! Each acts with the capabilities and in the fd table of the current task, as the system call
+//! would.
 //!
 //! C file: [`kernel/bpf/syscall.c`](srctree/kernel/bpf/syscall.c)
 
@@ -31,8 +32,8 @@ pub(crate) use super::attr::{
 ///
 /// # Safety
 ///
-/// Each address in `attr` that `cmd` uses must be that of kernel memory, valid for what the command does
-/// with it and as large as `attr` says.
+/// Each address in `attr` that `cmd` uses must be that of kernel memory, valid for what the command
+/// does with it and as large as `attr` says.
 unsafe fn bpf(cmd: bindings::bpf_cmd, attr: &mut bindings::bpf_attr) -> c_int {
     let size = size_of::<bindings::bpf_attr>() as c_uint;
 
@@ -41,6 +42,32 @@ unsafe fn bpf(cmd: bindings::bpf_cmd, attr: &mut bindings::bpf_attr) -> c_int {
 }
 
 /// `BPF_MAP_CREATE`
+///
+/// # Examples
+///
+/// ```
+/// use kernel::bpf::{
+///     map::Map,
+///     syscall::{
+///         self,
+///         MapCreate, //
+///     }, //
+/// };
+///
+/// let fd = syscall::map_create(&MapCreate {
+///     map_type: kernel::bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+///     map_name: c"example",
+///     key_size: 4,
+///     value_size: 12,
+///     max_entries: 1,
+/// })?;
+/// let map = Map::get_from_fd(&fd)?;
+///
+/// // The map outlives its fd.
+/// drop(fd);
+/// assert_eq!(map.copy_array_value()?.len(), 12);
+/// # Ok::<(), Error>(())
+/// ```
 pub(crate) fn map_create(map: &MapCreate<'_>) -> Result<OwnedFd> {
     let mut attr = attr::map_create(map)?;
 
@@ -87,8 +114,9 @@ pub(crate) unsafe fn prog_load(prog: &ProgLoad<'_>) -> Result<OwnedFd> {
 ///
 /// # Safety
 ///
-/// `ctx` must be valid for reads and writes of `size` bytes, and any bytes must be good values there. The
-/// bpf commands that the prog runs take kernel addresses: the prog must pass only valid ones.
+/// `ctx` must be valid for reads and writes of `size` bytes, and any bytes must be good values
+/// there. The bpf commands that the prog runs take kernel addresses: the prog must pass only valid
+/// ones.
 pub(crate) unsafe fn prog_run<C>(prog: &OwnedFd, ctx: *mut C, size: u32) -> Result<c_int> {
     let mut attr = attr::prog_run(prog, ctx, size);
 
@@ -111,15 +139,15 @@ pub(crate) fn link_create(
     };
     let mut attr = attr::link_create(prog, attach_type, target, &iter_info);
 
-    // SAFETY: the kernel address that the attr can have is that of `iter_info`, with its size. Those of user
-    // memory the kernel checks.
+    // SAFETY: the kernel address that the attr can have is that of `iter_info`, with its size.
+    // Those of user memory the kernel checks.
     let ret = unsafe { bpf(bindings::bpf_cmd_BPF_LINK_CREATE, &mut attr) };
     // SAFETY: this command returns a new fd.
     unsafe { OwnedFd::from_ret(ret) }
 }
 
-/// `BPF_RAW_TRACEPOINT_OPEN`. With the name of a tracepoint for a `raw_tp` prog, without one for a prog that
-/// names its target itself: `tp_btf`, `fentry`, `fexit`, `fmod_ret`, `lsm`.
+/// `BPF_RAW_TRACEPOINT_OPEN`. With the name of a tracepoint for a `raw_tp` prog, without one for a
+/// prog that names its target itself: `tp_btf`, `fentry`, `fexit`, `fmod_ret`, `lsm`.
 ///
 /// # Errors
 ///

@@ -20,7 +20,8 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `len` bytes at `addr` were mapped for us into the current task's memory. They are unmapped only by our drop.
+/// `len` bytes at `addr` were mapped for us into the current task's memory. They are unmapped only
+/// by our drop.
 pub(crate) struct UserBuf {
     addr: usize,
     len: usize,
@@ -33,8 +34,8 @@ impl UserBuf {
     ///
     /// # Errors
     ///
-    /// `EFAULT` in a kernel thread, which has no memory of its own; `EINVAL` for no bytes; `ENOMEM`, also by
-    /// the task's limits.
+    /// `EFAULT` in a kernel thread, which has no memory of its own; `EINVAL` for no bytes;
+    /// `ENOMEM`, also by the task's limits.
     pub(crate) fn new(len: usize) -> Result<Self> {
         // From mman-common.h, which `kernel::bindings` does not have.
         const PROT_READ_WRITE: usize = 1 | 2;
@@ -113,8 +114,8 @@ impl UserBuf {
 
 impl Drop for UserBuf {
     fn drop(&mut self) {
-        // SAFETY: by the type invariants this task has the memory. If another thread has unmapped it, what is
-        // there now is the process's own affair.
+        // SAFETY: by the type invariants this task has the memory. If another thread has unmapped
+        // it, what is there now is the process's own affair.
         unsafe { bindings::vm_munmap(self.addr, self.len) };
     }
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The iterators behind maps.debug, progs.debug and links.debug: one row for each BPF map, prog or link in
- * the system, under one header line.
+ * The iterators behind maps.debug, progs.debug and links.debug: one row for each BPF map, prog or
+ * link in the system, under one header line.
  *
- * The kernel's structs are declared here with only the fields that are read. CO-RE finds each field in
- * the running kernel when the program is loaded; a number that the kernel does not have is a '-'. Each
- * column of a row is one word.
+ * The kernel's structs are declared here with only the fields that are read. CO-RE finds each field
+ * in the running kernel when the program is loaded; a number that the kernel does not have is a
+ * '-'. Each column of a row is one word.
  */
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
@@ -319,7 +319,8 @@ static __noinline int name(struct seq_file *seq, __u32 value, __u32 type_id, __u
 	struct btf_ptr ptr = { .ptr = &value, .type_id = type_id };
 	char text[40];
 
-	bpf_snprintf_btf(text, prefix + 25, &ptr, sizeof(ptr), BTF_F_COMPACT | BTF_F_NONAME | BTF_F_ZERO);
+	bpf_snprintf_btf(text, prefix + 25, &ptr, sizeof(ptr),
+			 BTF_F_COMPACT | BTF_F_NONAME | BTF_F_ZERO);
 	/* A value that has no name is a number. */
 	return BPF_SEQ_PRINTF(seq, " %-24s", text[0] == 'B' ? text + prefix : text);
 }
@@ -328,8 +329,8 @@ static __noinline int name(struct seq_file *seq, __u32 value, __u32 type_id, __u
 	name(seq, value, bpf_core_type_id_kernel(enum type##___any), sizeof(prefix) - 1)
 
 /*
- * The name of a prog's function in its BTF. The kernel cuts a prog's own name at 15 characters; BTF has
- * all of it. A prog without BTF has only its own.
+ * The name of a prog's function in its BTF. The kernel cuts a prog's own name at 15 characters; BTF
+ * has all of it. A prog without BTF has only its own.
  */
 static const char *prog_name(struct bpf_prog_aux *aux)
 {
@@ -350,8 +351,8 @@ static const char *prog_name(struct bpf_prog_aux *aux)
 /*
  * The bytes that the JIT has made of a prog and its subprogs.
  *
- * Print such a sum as it is: where it is compared with a number, the verifier tells each round from the
- * one before and never comes to the end of the loop.
+ * Print such a sum as it is: where it is compared with a number, the verifier tells each round from
+ * the one before and never comes to the end of the loop.
  */
 static __u64 jited(struct bpf_prog *prog)
 {
@@ -379,7 +380,10 @@ struct stats {
 	__u64 misses;
 };
 
-/* The sums over all CPUs: bpf_per_cpu_ptr() takes no pointer out of a struct, so it is done by hand. */
+/*
+ * The sums over all CPUs: bpf_per_cpu_ptr() takes no pointer out of a struct, so it is done by
+ * hand.
+ */
 static void sum_stats(struct bpf_prog *prog, struct stats *sum)
 {
 	/* Not a load: the verifier lets nothing be added to a pointer that it knows. */
@@ -456,12 +460,14 @@ int dump_bpf_prog(struct bpf_iter__bpf_prog *ctx)
 	}
 	BPF_SEQ_PRINTF(seq, "%4u %-63s", aux->id, first);
 	NAME(seq, prog->type, bpf_prog_type, "BPF_PROG_TYPE_");
-	BPF_SEQ_PRINTF(seq, " %016llx %10llu %10u", bpf_be64_to_cpu(*(__u64 *)prog->tag), jited(prog),
-		       prog->len * 8);
+	BPF_SEQ_PRINTF(seq, " %016llx %10llu %10u", bpf_be64_to_cpu(*(__u64 *)prog->tag),
+		       jited(prog), prog->len * 8);
 	number(seq, FIELD(aux, verified_insns));
-	number(seq, bpf_core_field_exists(prog->sleepable) ? BPF_CORE_READ_BITFIELD(prog, sleepable) : NONE);
+	number(seq, bpf_core_field_exists(prog->sleepable) ?
+		    BPF_CORE_READ_BITFIELD(prog, sleepable) : NONE);
 	sum_stats(prog, &stats);
-	BPF_SEQ_PRINTF(seq, " %15llu %18llu %15llu %10llu %10u %6u %8u", stats.cnt, stats.nsecs, stats.misses,
+	BPF_SEQ_PRINTF(seq, " %15llu %18llu %15llu %10llu %10u %6u %8u",
+		       stats.cnt, stats.nsecs, stats.misses,
 		       (bpf_ktime_get_boot_ns() - aux->load_time) / 1000000000, aux->user->uid.val,
 		       aux->used_map_cnt, aux->func_cnt - !!aux->func_cnt);
 	if (len > (long)sizeof(first))
@@ -472,7 +478,8 @@ int dump_bpf_prog(struct bpf_iter__bpf_prog *ctx)
 }
 
 /* The struct of a kind of link, which has the link in it. */
-#define LINK(link, type) ((struct type *)((void *)(link) - bpf_core_field_offset(struct type, link)))
+#define LINK(link, type) \
+	((struct type *)((void *)(link) - bpf_core_field_offset(struct type, link)))
 #define READ(link, type, ...) BPF_CORE_READ(LINK(link, type), __VA_ARGS__)
 
 /* What a link is attached to: a name, and a number that bpf(2) or another tool knows. */
@@ -582,8 +589,8 @@ int dump_bpf_link(struct bpf_iter__bpf_link *ctx)
 	__u32 i;
 
 	header(ctx->meta, link,
-	       "  id type                           prog name             attach                    targ"
-	       "et_id target");
+	       "  id type                           prog name             attach                    "
+	       "target_id target");
 	if (!link)
 		return 0;
 
@@ -593,7 +600,8 @@ int dump_bpf_link(struct bpf_iter__bpf_link *ctx)
 	/* A struct_ops link has no prog of its own. */
 	number(seq, prog ? prog->aux->id : NONE);
 	BPF_SEQ_PRINTF(seq, " %-16s", prog ? prog_name(prog->aux) : none);
-	NAME(seq, bpf_core_field_exists(link->attach_type) ? link->attach_type : prog->expected_attach_type,
+	NAME(seq, bpf_core_field_exists(link->attach_type) ?
+		  link->attach_type : prog->expected_attach_type,
 	     bpf_attach_type, "BPF_");
 	link_target(&to, link);
 	number(seq, to.id);

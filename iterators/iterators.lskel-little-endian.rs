@@ -33,7 +33,7 @@ crate::lskel::fields! {
 /// The object `iterators`.
 pub(crate) enum Iterators {}
 
-// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context that has
+// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context with
 // the fields of `Maps` and then those of `Progs`, in their order.
 unsafe impl Object for Iterators {
     type Maps = Maps<()>;
@@ -60,10 +60,10 @@ unsafe impl Object for Iterators {
             section: c"iter/bpf_map",
             prog_type: 26,
             expected_attach_type: 28,
-            load_attr: 15840,
+            load_attr: 15704,
             lookups: &[
-                (c"bpf_iter_bpf_map", 15948),
-                (c"bpf_map_sum_elem_count", 14012),
+                (c"bpf_iter_bpf_map", 15812),
+                (c"bpf_map_sum_elem_count", 13876),
             ],
         },
         dump_bpf_prog: ProgDef {
@@ -71,16 +71,16 @@ unsafe impl Object for Iterators {
             section: c"iter/bpf_prog",
             prog_type: 26,
             expected_attach_type: 28,
-            load_attr: 21800,
-            lookups: &[(c"bpf_iter_bpf_prog", 21908), (c"bpf_prog_active", 17756)],
+            load_attr: 21664,
+            lookups: &[(c"bpf_iter_bpf_prog", 21772), (c"bpf_prog_active", 17620)],
         },
         dump_bpf_link: ProgDef {
             name: c"dump_bpf_link",
             section: c"iter/bpf_link",
             prog_type: 26,
             expected_attach_type: 28,
-            load_attr: 30016,
-            lookups: &[(c"bpf_iter_bpf_link", 30124)],
+            load_attr: 29880,
+            lookups: &[(c"bpf_iter_bpf_link", 29988)],
         },
     };
 

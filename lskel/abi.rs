@@ -3,9 +3,9 @@
 //! The ABI between a loader prog and whoever runs it.
 //!
 //! libbpf's `gen_loader` emits a loader prog that reads and writes one context: a header, then one
-//! descriptor for each map, then one for each prog. This file is the only definition of it here: the
-//! kernel-side runtime and the generator on the host both compile it. It uses nothing but `core` and
-//! fixed-width types.
+//! descriptor for each map, then one for each prog. This file is the only definition of it here:
+//! the kernel-side runtime and the generator on the host both compile it. It uses nothing but
+//! `core` and fixed-width types.
 //!
 //! C header: [`tools/lib/bpf/skel_internal.h`](srctree/tools/lib/bpf/skel_internal.h)
 
@@ -36,8 +36,8 @@ pub struct bpf_map_desc {
     pub map_fd: i32,
     /// In: overrides the map's `max_entries`, in elements; 0 keeps what the object says.
     pub max_entries: u32,
-    /// In: address of the initial value of a data map (`.rodata`, `.data`, `.bss`), in kernel memory
-    /// with [`BPF_SKEL_KERNEL`]; 0 keeps what the object says.
+    /// In: address of the initial value of a data map (`.rodata`, `.data`, `.bss`), in kernel
+    /// memory with [`BPF_SKEL_KERNEL`]; 0 keeps what the object says.
     pub initial_value: u64,
 }
 

@@ -2,8 +2,9 @@
 
 //! Structs with one field for each map, or prog, of an object.
 //!
-//! The same names stand for what an object says of its maps, for the descriptors that its loader prog fills
-//! and for the fds that come out of it, so the struct is generic in what each field holds.
+//! The same names stand for what an object says of its maps, for the descriptors that its loader
+//! prog fills and for the fds that come out of it, so the struct is generic in what each field
+//! holds.
 
 /// A family of structs with the same fields and one type in all of them.
 ///
@@ -14,7 +15,8 @@ pub(crate) unsafe trait Fields {
     /// The struct that holds a `T` in each field.
     type Of<T>;
 
-    /// The struct with what `f` makes of each field, in order. At the first error the rest is dropped.
+    /// The struct with what `f` makes of each field, in order. At the first error the rest is
+    /// dropped.
     fn try_map<A, B, E>(
         this: Self::Of<A>,
         f: impl FnMut(A) -> Result<B, E>,
@@ -35,9 +37,31 @@ pub(crate) unsafe trait Fields {
     }
 }
 
-/// Makes a struct `Name<T>` that has a `T` in each of the fields named, with [`Fields`] for `Name<()>`.
+/// Makes a struct `Name<T>` that has a `T` in each of the fields named, with [`Fields`] for
+/// `Name<()>`.
 ///
 /// Without fields it has one called `none`, an empty array.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::lskel::{
+///     fields,
+///     Fields, //
+/// };
+///
+/// fields! {
+///     struct Progs {
+///         dump_bpf_map,
+///         dump_bpf_prog,
+///     }
+/// }
+///
+/// let fds = Progs { dump_bpf_map: 3, dump_bpf_prog: 4 };
+/// let next = Progs::<()>::map(fds, |fd| fd + 1);
+///
+/// assert_eq!((next.dump_bpf_map, next.dump_bpf_prog), (4, 5));
+/// ```
 macro_rules! lskel_fields {
     ($(#[$attr:meta])* $vis:vis struct $Name:ident {}) => {
         $crate::lskel::fields! { @struct $(#[$attr])* $vis struct $Name { none: [T; 0] } }
@@ -46,7 +70,10 @@ macro_rules! lskel_fields {
         unsafe impl $crate::lskel::Fields for $Name<()> {
             type Of<T> = $Name<T>;
 
-            fn try_map<A, B, E>(_: $Name<A>, _: impl FnMut(A) -> Result<B, E>) -> Result<$Name<B>, E> {
+            fn try_map<A, B, E>(
+                _: $Name<A>,
+                _: impl FnMut(A) -> Result<B, E>,
+            ) -> Result<$Name<B>, E> {
                 Ok($Name { none: [] })
             }
 

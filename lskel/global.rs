@@ -2,9 +2,9 @@
 
 //! Global variables of BPF progs.
 //!
-//! Each section of globals (`.rodata`, `.data`, `.bss`, …) is one struct. Before an object is loaded, its
-//! initial value is a window into the loader's data. Afterwards it is the memory of a map, which progs and
-//! kernel code share.
+//! Each section of globals (`.rodata`, `.data`, `.bss`, …) is one struct. Before an object is
+//! loaded, its initial value is a window into the loader's data. Afterwards it is the memory of a
+//! map, which progs and kernel code share.
 
 use super::{
     fields::Fields,
@@ -26,7 +26,8 @@ use kernel::prelude::*;
 #[repr(transparent)]
 pub(crate) struct Var<T>(UnsafeCell<T>);
 
-// SAFETY: each access is volatile and of a plain integer, whatever bytes it has; C's progs share it likewise.
+// SAFETY: each access is volatile and of a plain integer, whatever bytes it has; C's progs share it
+// likewise.
 unsafe impl<T: Integer> Sync for Var<T> {}
 
 impl<T: Integer> Var<T> {
@@ -36,8 +37,8 @@ impl<T: Integer> Var<T> {
         unsafe { self.0.get().read_volatile() }
     }
 
-    /// Makes it hold `value`. What the kernel has frozen (`.rodata` of a loaded object) is not to be changed:
-    /// the verifier has counted on it.
+    /// Makes it hold `value`. What the kernel has frozen (`.rodata` of a loaded object) is not to
+    /// be changed: the verifier has counted on it.
     pub(crate) fn set(&self, value: T) {
         // SAFETY: the cell is there and aligned.
         unsafe { self.0.get().write_volatile(value) };
@@ -56,8 +57,8 @@ integers!(u8, u16, u32, u64, i8, i16, i32, i64);
 ///
 /// # Safety
 ///
-/// `#[repr(C)]`, made of [`Var`]s, of arrays and of other such structs, and without padding. Its alignment is
-/// 8 bytes at most.
+/// `#[repr(C)]`, made of [`Var`]s, of arrays and of other such structs, and without padding. Its
+/// alignment is 8 bytes at most.
 pub(crate) unsafe trait Globals: Sync {}
 
 /// Where the globals of one section are: generated.
@@ -68,12 +69,14 @@ pub(crate) struct Section<O: Object, T> {
 }
 
 impl<O: Object, T: Globals> Section<O, T> {
-    /// The section whose initial value is at `offset` (in bytes) of the object's data, and whose map is `map`.
+    /// The section whose initial value is at `offset` (in bytes) of the object's data, and whose
+    /// map is `map`.
     ///
     /// # Safety
     ///
-    /// At that offset, a multiple of 8, there is the initial value that the loader prog gives to this map:
-    /// `size_of::<T>()` bytes that serve no other purpose, of which it takes as many as the map's value has.
+    /// At that offset, a multiple of 8, there is the initial value that the loader prog gives to
+    /// this map: `size_of::<T>()` bytes that serve no other purpose, of which it takes as many as
+    /// the map's value has.
     pub(crate) const unsafe fn new(
         offset: usize,
         map: fn(&<O::Maps as Fields>::Of<OwnedFd>) -> &OwnedFd,
@@ -107,7 +110,8 @@ impl<O: Object, T: Globals> Section<O, T> {
         let map = Map::get_from_fd((self.map)(maps))?;
         let (value, value_size) = map.array_value().ok_or(EINVAL)?;
 
-        // C ends a section with its last variable, Rust a struct with padding to its alignment: 8 at most.
+        // C ends a section with its last variable, Rust a struct with padding to its alignment: 8
+        // at most.
         if (value_size as usize).next_multiple_of(align_of::<T>()) != size_of::<T>() {
             return Err(EINVAL);
         }
@@ -139,8 +143,8 @@ impl<T: Globals> Deref for Shared<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: by the type invariants it is there for as long as the map's reference is held; by the
-        // contract of `Globals` it can be shared with whoever writes to it.
+        // SAFETY: by the type invariants it is there for as long as the map's reference is held; by
+        // the contract of `Globals` it can be shared with whoever writes to it.
         unsafe { self.value.as_ref() }
     }
 }

@@ -43,7 +43,8 @@ pub(crate) enum Step {
     FindBtf {
         /// The prog.
         prog: &'static CStr,
-        /// What it needs: `bpf_lsm_…`, `btf_trace_…` and `bpf_iter_…` stand for the hook, tracepoint and target.
+        /// What it needs: `bpf_lsm_…`, `btf_trace_…` and `bpf_iter_…` stand for the hook,
+        /// tracepoint and target.
         name: &'static CStr,
     },
     /// `BPF_PROG_LOAD` of this prog.
@@ -193,19 +194,20 @@ impl From<LoadError> for Error {
     }
 }
 
-/// Runs a loader prog, `insns`, on a map with the value `data` and on `ctx`, which has `size` bytes.
+/// Runs a loader prog, `insns`, on a map with the value `data` and on `ctx`, which has `size`
+/// bytes.
 ///
-/// The map and the loader prog are gone when this returns. While the prog runs they hold the lowest free
-/// fds, so that what it opens is never fd 0, which it could not tell from none.
+/// The map and the loader prog are gone when this returns. While the prog runs they hold the lowest
+/// free fds, so that what it opens is never fd 0, which it could not tell from none.
 ///
-/// If a command fails that the loader prog runs, `left` gets the data as it has left them, if there is memory
-/// for that.
+/// If a command fails that the loader prog runs, `left` gets the data as it has left them, if there
+/// is memory for that.
 ///
 /// # Safety
 ///
-/// `data` and `insns` must keep the contract of [`Object`](super::Object). `ctx` must be valid for reads and
-/// writes of `size` bytes, start with a [`bpf_loader_ctx`](super::abi::bpf_loader_ctx), and stand for any
-/// bytes.
+/// `data` and `insns` must keep the contract of [`Object`](super::Object). `ctx` must be valid for
+/// reads and writes of `size` bytes, start with a [`bpf_loader_ctx`](super::abi::bpf_loader_ctx),
+/// and stand for any bytes.
 pub(crate) unsafe fn load_and_run<C>(
     data: &[u8],
     insns: &[u8],
@@ -241,8 +243,8 @@ pub(crate) unsafe fn load_and_run<C>(
     // SAFETY: by the caller's promise the loader prog names one fd, index 0.
     let prog = unsafe { syscall::prog_load(&prog) }.map_err(LoadError::at(Step::LoadLoaderProg))?;
 
-    // SAFETY: by the caller's promise, for the context and for the addresses that the prog passes on:
-    // within its map, or given by the context.
+    // SAFETY: by the caller's promise, for the context and for the addresses that the prog passes
+    // on: within its map, or given by the context.
     let ret = unsafe { syscall::prog_run(&prog, ctx, size) }
         .map_err(LoadError::at(Step::RunLoaderProg))?;
     to_result(ret).map_err(|error| {

@@ -71,7 +71,8 @@ impl Log {
                 .filter(|line| !line.is_empty())
         };
 
-        // All that is left of the log of the prog before, which was not refused: this one was not verified.
+        // All that is left of the log of the prog before, which was not refused: this one was not
+        // verified.
         if lines().all(|line| line.starts_with(b"processed ")) {
             return;
         }
@@ -88,8 +89,8 @@ impl Log {
 /// Errors that say all there is to say.
 const PLAIN: &[Error] = &[ENOMEM, EMFILE, ENFILE, EINTR, EAGAIN, ERESTARTSYS];
 
-/// Whether another try may end otherwise. The kernel has other errnos than `ENOMEM` for some of the allocations that
-/// it fails to make.
+/// Whether another try may end otherwise. The kernel has other errnos than `ENOMEM` for some of the
+/// allocations that it fails to make.
 pub(super) fn worth_another_try(error: &LoadError) -> bool {
     matches!(
         error.step(),
@@ -97,7 +98,8 @@ pub(super) fn worth_another_try(error: &LoadError) -> bool {
     ) && !PLAIN.contains(&error.error())
 }
 
-/// What the kernel's log would be about that tells more of an error. [`None`] if there is nothing to tell.
+/// What the kernel's log would be about that tells more of an error. [`None`] if there is nothing
+/// to tell.
 pub(super) fn log_about(error: &LoadError) -> Option<&'static CStr> {
     match error.step() {
         _ if PLAIN.contains(&error.error()) || error.error() == eopnotsupp() => None,

@@ -2,8 +2,8 @@
 
 //! Attaching a loaded prog.
 //!
-//! Nothing is attached by a file descriptor of user space: what the kernel attaches to a perf event (kprobes,
-//! tracepoints, uprobes) a module cannot attach, and says so.
+//! Nothing is attached by a file descriptor of user space: what the kernel attaches to a perf event
+//! (kprobes, tracepoints, uprobes) a module cannot attach, and says so.
 //!
 //! C file: [`kernel/bpf/syscall.c`](srctree/kernel/bpf/syscall.c), `link_create()`
 
@@ -158,9 +158,10 @@ impl Prog<'_> {
     ///
     /// # Errors
     ///
-    /// A [`LoadError`] that names the prog and, where it is not one to be attached like this, what is: `EINVAL`
-    /// if it wants to be told the target, `EOPNOTSUPP` if a module cannot attach it, `EFAULT` if it takes memory
-    /// of a process (`raw_tp`, `kprobe.multi`) and this is a kernel thread.
+    /// A [`LoadError`] that names the prog and, where it is not one to be attached like this, what
+    /// is: `EINVAL` if it wants to be told the target, `EOPNOTSUPP` if a module cannot attach it,
+    /// `EFAULT` if it takes memory of a process (`raw_tp`, `kprobe.multi`) and this is a kernel
+    /// thread.
     pub(crate) fn attach(&self) -> Result<Link, LoadError> {
         match self.kind() {
             Kind::Iter => self.link(LinkTarget::None),
@@ -198,12 +199,13 @@ impl Prog<'_> {
         }
     }
 
-    /// Attaches a `kprobe.multi` prog to functions of the kernel, by their names; with a cookie for each, or
-    /// none at all.
+    /// Attaches a `kprobe.multi` prog to functions of the kernel, by their names; with a cookie for
+    /// each, or none at all.
     ///
     /// # Errors
     ///
-    /// As [`Self::attach`]; `EINVAL` for another number of cookies; `ESRCH` for a function that is not there.
+    /// As [`Self::attach`]; `EINVAL` for another number of cookies; `ESRCH` for a function that is
+    /// not there.
     pub(crate) fn attach_functions(
         &self,
         functions: &[&CStr],
@@ -227,12 +229,13 @@ impl Prog<'_> {
         })
     }
 
-    /// Attaches an `xdp`, `tcx` or `netkit` prog to a network interface of the caller's namespace; `flags`
-    /// (`XDP_FLAGS_*`) are 0 for the last two.
+    /// Attaches an `xdp`, `tcx` or `netkit` prog to a network interface of the caller's namespace;
+    /// `flags` (`XDP_FLAGS_*`) are 0 for the last two.
     ///
     /// # Errors
     ///
-    /// As [`Self::attach`]; if there is no such interface, `EINVAL` for `xdp`, `ENODEV` for the others.
+    /// As [`Self::attach`]; if there is no such interface, `EINVAL` for `xdp`, `ENODEV` for the
+    /// others.
     pub(crate) fn attach_interface(&self, ifindex: u32, flags: u32) -> Result<Link, LoadError> {
         match self.kind() {
             Kind::Interface => self

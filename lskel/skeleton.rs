@@ -46,11 +46,11 @@ use kernel::{
 ///
 /// # Safety
 ///
-/// `DATA` and `INSNS` are one output of libbpf's gen_loader, in the machine's byte order. Run on a context
-/// that has a descriptor for each field of `Maps` and then of `Progs`, the loader prog writes fds that it
-/// has opened into them. It names one fd, index 0: a map with one value, `DATA`. The addresses that it
-/// passes to the kernel lie in that value or come from the context. `MAPS` and `PROGS` say of each map and prog
-/// what it is.
+/// `DATA` and `INSNS` are one output of libbpf's gen_loader, in the machine's byte order. Run on a
+/// context that has a descriptor for each field of `Maps` and then of `Progs`, the loader prog
+/// writes fds that it has opened into them. It names one fd, index 0: a map with one value, `DATA`.
+/// The addresses that it passes to the kernel lie in that value or come from the context. `MAPS`
+/// and `PROGS` say of each map and prog what it is.
 pub(crate) unsafe trait Object: Sized {
     /// A field for each map.
     type Maps: Fields;
@@ -103,15 +103,16 @@ pub(crate) struct ProgDef {
     pub(crate) expected_attach_type: bindings::bpf_attach_type,
     /// Where the `bpf_attr` of its load is in the object's data, in bytes.
     pub(crate) load_attr: u32,
-    /// What the loader prog looks up in the kernel for it, and where in the object's data (in bytes) it puts
-    /// what it finds.
+    /// What the loader prog looks up in the kernel for it, and where in the object's data (in
+    /// bytes) it puts what it finds.
     pub(crate) lookups: &'static [(&'static CStr, u32)],
 }
 
 /// A prog in a prog array: the loader prog leaves these empty.
 ///
-/// The kernel empties a prog array when nobody has it open any more, and a skeleton closes it when it goes. For
-/// tail calls from progs that stay attached after that, hold it open: [`Skeleton::keep_open`].
+/// The kernel empties a prog array when nobody has it open any more, and a skeleton closes it when
+/// it goes. For tail calls from progs that stay attached after that, hold it open:
+/// [`Skeleton::keep_open`].
 pub(crate) struct ProgArraySlot {
     /// Which field of `Maps` the array is, counted from 0.
     pub(crate) map: usize,
@@ -176,8 +177,8 @@ pub(crate) struct Attached<O: Object> {
 
 /// An object on its way into the kernel: [`Open`], then [`Loaded`], then [`Attached`].
 ///
-/// What a skeleton has opened is closed when it is dropped, in whatever state it is. It belongs to the task
-/// that loads it.
+/// What a skeleton has opened is closed when it is dropped, in whatever state it is. It belongs to
+/// the task that loads it.
 pub(crate) struct Skeleton<S>(S);
 
 impl<O: Object> Skeleton<Open<O>> {
@@ -190,8 +191,9 @@ impl<O: Object> Skeleton<Open<O>> {
         })
     }
 
-    /// If the load fails, it is run again for the kernel's log, whose end goes to dmesg. This is the log's level, in
-    /// the words of `BPF_PROG_LOAD`: 1, where this starts, for what the verifier does, 2 for more of it.
+    /// If the load fails, it is run again for the kernel's log, whose end goes to dmesg. This is
+    /// the log's level, in the words of `BPF_PROG_LOAD`: 1, where this starts, for what the
+    /// verifier does, 2 for more of it.
     ///
     /// The value of a module parameter will do: newer kernels hand it out, older ones lend it.
     pub(crate) fn log_level(mut self, level: impl Borrow<u32>) -> Self {
@@ -235,8 +237,8 @@ impl<O: Object> Skeleton<Open<O>> {
     ///
     /// # Errors
     ///
-    /// A [`LoadError`]: nothing of the object is left in the kernel then. What the kernel has logged of the
-    /// prog that it refused is in dmesg.
+    /// A [`LoadError`]: nothing of the object is left in the kernel then. What the kernel has
+    /// logged of the prog that it refused is in dmesg.
     pub(crate) fn load(self) -> Result<Skeleton<Loaded<O>>, LoadError> {
         let mut left = KVVec::new();
         let mut ctx = self.run(None, &mut left);
@@ -263,8 +265,9 @@ impl<O: Object> Skeleton<Open<O>> {
         Ok(Skeleton(loaded))
     }
 
-    /// Runs the loader prog once more, and puts into dmesg what the kernel logs of the error that it ended with. With
-    /// a log that it has no room for, the kernel refuses what it would accept: no other run has one.
+    /// Runs the loader prog once more, and puts into dmesg what the kernel logs of the error that
+    /// it ended with. With a log that it has no room for, the kernel refuses what it would accept:
+    /// no other run has one.
     fn log(&self, error: &LoadError) {
         let Some(about) = log_about(error) else {
             return;
@@ -289,8 +292,9 @@ impl<O: Object> Skeleton<Open<O>> {
             .map_err(|e| LoadError::at(Step::Alloc)(e.into()))?;
         let size = ctx.head.sz;
 
-        // SAFETY: `data` is as it was generated but for the initial values of globals, which the loader prog
-        // hands on unread; the context starts with its head, has `size` bytes, and any bytes will do for it.
+        // SAFETY: `data` is as it was generated but for the initial values of globals, which the
+        // loader prog hands on unread; the context starts with its head, has `size` bytes, and any
+        // bytes will do for it.
         unsafe { load_and_run(data, O::INSNS, &raw mut *ctx, size, left) }?;
         Ok(ctx)
     }
@@ -318,12 +322,14 @@ fn nth<F: Fields, T>(fields: F::Of<T>, n: usize) -> Option<T> {
     found
 }
 
-/// Takes over an fd that a loader prog has left in its context, where 0 means none. `EBADF` for none.
+/// Takes over an fd that a loader prog has left in its context, where 0 means none. `EBADF` for
+/// none.
 fn take_fd(fd: i32) -> Result<OwnedFd> {
     if fd <= 0 {
         return Err(EBADF);
     }
-    // SAFETY: by the contract of `Object` the loader prog has opened it, and nothing else knows of it.
+    // SAFETY: by the contract of `Object` the loader prog has opened it, and nothing else knows of
+    // it.
     unsafe { OwnedFd::from_ret(fd) }
 }
 
@@ -343,7 +349,8 @@ impl<O: Object> Loaded<O> {
             if (def.key_size, def.value_size) != (4, 4) {
                 return Err(LoadError::at(Step::FillProgArray(def.name))(EINVAL));
             }
-            // SAFETY: these are the sizes of the map's keys and values, by the contract of `Object`.
+            // SAFETY: these are the sizes of the map's keys and values, by the contract of
+            // `Object`.
             unsafe { syscall::map_update_elem(map, &key, &value) }
                 .map_err(LoadError::at(Step::FillProgArray(def.name)))?;
         }
@@ -400,8 +407,8 @@ impl<O: Object> Skeleton<Loaded<O>> {
     ///
     /// # Errors
     ///
-    /// A [`LoadError`] that names the prog, as from [`Prog::attach`]. Nothing is attached then, and nothing
-    /// of the object is left in the kernel.
+    /// A [`LoadError`] that names the prog, as from [`Prog::attach`]. Nothing is attached then, and
+    /// nothing of the object is left in the kernel.
     pub(crate) fn attach(self) -> Result<Skeleton<Attached<O>>, LoadError> {
         let links = O::Progs::try_map(self.progs(), |prog| prog.attach())?;
 
@@ -413,8 +420,8 @@ impl<O: Object> Skeleton<Loaded<O>> {
 }
 
 impl<O: Object> Skeleton<Attached<O>> {
-    /// Takes the links out and closes everything else. What is attached stays so, with the maps that it
-    /// uses, for as long as its link lives. Prog arrays and timers want more than that: see
+    /// Takes the links out and closes everything else. What is attached stays so, with the maps
+    /// that it uses, for as long as its link lives. Prog arrays and timers want more than that: see
     /// [`Skeleton::keep_open`].
     pub(crate) fn into_links(self) -> ProgsOf<O, Link> {
         let Attached { loaded, links } = self.0;

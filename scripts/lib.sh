@@ -64,6 +64,9 @@ step() {
 # clang_args KDIR: what make has to be told for a kernel that was built with clang.
 clang_args() { ! grep -qx CONFIG_CC_IS_CLANG=y "$1/include/config/auto.conf" || echo LLVM=1; }
 
+# compilers: what builds kernels here. Not the toolchain root as a whole: most of its packages have no part in that.
+compilers() { "$TOP/scripts/in-toolroot" sh -c 'for tool in clang ld.lld rustc bindgen pahole; do $tool --version; done'; }
+
 # need_root: chroot, mount namespaces and mmdebstrap need it.
 need_root() {
 	((EUID == 0)) || die "this needs root (mmdebstrap, mount namespaces, chroot)" \

@@ -48,14 +48,17 @@ pub enum Accel {
     Kvm,
     /// Translation.
     Tcg,
+    /// Translation, with a nanosecond of the guest's time for each instruction.
+    CountedTcg,
 }
 
 impl Accel {
-    /// `-accel`.
-    pub fn name(self) -> &'static str {
+    /// QEMU's options for it.
+    pub fn options(self) -> &'static [&'static str] {
         match self {
-            Accel::Kvm => "kvm",
-            Accel::Tcg => "tcg",
+            Accel::Kvm => &["-accel", "kvm"],
+            Accel::Tcg => &["-accel", "tcg"],
+            Accel::CountedTcg => &["-accel", "tcg", "-icount", "shift=0"],
         }
     }
 }

@@ -40,9 +40,9 @@ struct Options {
     /// Its image
     #[arg(long, env = "KERNEL_IMAGE", value_name = "FILE")]
     image: Vec<PathBuf>,
-    /// The module under test, built for it
+    /// The module under test, built for it; empty if it is built in
     #[arg(long, env = "MODULE", value_name = "FILE")]
-    module: Vec<PathBuf>,
+    module: Vec<OsString>,
     /// The C provider bpf_preload.ko, built for it
     #[arg(long, env = "C_MODULE", value_name = "FILE")]
     c_module: Vec<OsString>,
@@ -113,7 +113,9 @@ impl Options {
                 Kernel::new(
                     release,
                     image,
-                    module,
+                    Some(module)
+                        .filter(|path| !path.is_empty())
+                        .map(PathBuf::from),
                     c_modules.next().map(PathBuf::from),
                     test_modules.next().map(PathBuf::from),
                 )

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The three tasks: test, demo, shell.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use anyhow::{bail, ensure, Context, Result};
 use clap::Parser;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use scenarios::{
-    is_debug, mode, End, Need, Scenario, BLOB, BPFTOOL, C_MODULE, MODULE_DIR, SCENARIOS,
+    is_debug, mode, End, Need, Scenario, BLOB, BPFTOOL, C_MODULE, MODULE_DIR, SCENARIOS, SELFTEST,
 };
 
 use crate::corpus;
@@ -24,6 +24,12 @@ use crate::vm::{Boot, Error, Passed};
 pub const FAILED: u8 = 1;
 /// Exit code when nothing is known about the module.
 pub const COULD_NOT_RUN: u8 = 2;
+
+/// What a provider is called that is built in.
+const BUILT_IN: &str = "bpf_preload_rs";
+
+/// What goes into a kernel tree beside the module.
+const GRAFT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../graft");
 
 /// Memory of a machine, in MiB.
 const MEMORY: u32 = 512;
@@ -49,7 +55,7 @@ pub struct Kernel {
     release: String,
     machine: &'static Machine,
     image: PathBuf,
-    module: PathBuf,
+    module: Option<PathBuf>,
     c_module: Option<PathBuf>,
     test_modules: Option<PathBuf>,
     guest: PathBuf,
@@ -60,11 +66,11 @@ impl Kernel {
     pub fn new(
         release: String,
         image: PathBuf,
-        module: PathBuf,
+        module: Option<PathBuf>,
         c_module: Option<PathBuf>,
         test_modules: Option<PathBuf>,
     ) -> Result<Self> {
-        for file in [Some(&image), Some(&module), c_module.as_ref()]
+        for file in [Some(&image), module.as_ref(), c_module.as_ref()]
             .into_iter()
             .flatten()
         {
@@ -82,9 +88,12 @@ impl Kernel {
         })
     }
 
+    /// Without a file of the module it is built into the kernel, under its usual name.
     fn module_name(&self) -> String {
-        let name = self.module.file_stem().unwrap_or_default();
-        name.to_string_lossy().into_owned()
+        let name = self.module.as_deref().and_then(Path::file_stem);
+        name.unwrap_or(OsStr::new(BUILT_IN))
+            .to_string_lossy()
+            .into_owned()
     }
 }
 
@@ -164,7 +173,9 @@ impl Bench {
         let mut initramfs = Initramfs::default();
         initramfs.file("/init", &kernel.guest)?;
         let module = kernel.module_name();
-        initramfs.file(format!("{MODULE_DIR}/{module}.ko"), &kernel.module)?;
+        if let Some(file) = &kernel.module {
+            initramfs.file(format!("{MODULE_DIR}/{module}.ko"), file)?;
+        }
         for need in needs {
             match need {
                 Need::CModule => {
@@ -173,9 +184,24 @@ impl Bench {
                     )?;
                     initramfs.file(C_MODULE, c_module)?;
                 }
-                Need::Modprobe => initramfs.modprobe(&kernel.release, &kernel.module)?,
+                Need::Modprobe => {
+                    let file = kernel.module.as_deref();
+                    let file = file.context("this needs the module: give --module")?;
+                    initramfs.modprobe(&kernel.release, file)?;
+                }
                 Need::Blob => initramfs.bytes(BLOB, &corpus::of_the_module()?),
-                Need::TwoCpus | Need::DebugKernel | Need::Shard(_) => {}
+                Need::TwoCpus
+                | Need::DebugKernel
+                | Need::Builtin(_)
+                | Need::CountedTime
+                | Need::Shard(_) => {}
+                Need::Selftest => {
+                    initramfs.program("/bin/busybox", Path::new("/usr/bin/busybox"))?;
+                    initramfs.file(
+                        SELFTEST,
+                        &Path::new(GRAFT).join("selftest/test_bpf_preload.sh"),
+                    )?;
+                }
                 Need::Cmdline(words) => cmdline.push((*words).to_owned()),
                 Need::Bpftool => {
                     initramfs.program(BPFTOOL, Path::new("/usr/sbin/bpftool"))?;
@@ -199,7 +225,11 @@ impl Bench {
         words.insert(1, module);
         Ok(Boot {
             machine: kernel.machine,
-            accel: self.accel,
+            accel: if needs.contains(&Need::CountedTime) {
+                Accel::CountedTcg
+            } else {
+                self.accel
+            },
             cpus: if needs.contains(&Need::TwoCpus) { 2 } else { 1 },
             image: kernel.image.clone(),
             initramfs,
@@ -291,7 +321,7 @@ pub fn test(mut bench: Bench, shard: Option<String>, harness: Vec<OsString>) -> 
                 Some(shard) => scenario.shard() == shard,
                 None => true,
             };
-            if !wanted || (scenario.needs.contains(&Need::DebugKernel) && !is_debug(&release)) {
+            if !wanted || !scenario.is_for(&release) {
                 continue;
             }
             let trial = move || match bench.scenario(&bench.kernels[index], scenario) {

@@ -100,7 +100,8 @@ impl Boot {
         let mut command = Command::new(self.machine.qemu);
         command
             .args(["-machine", self.machine.machine])
-            .args(["-accel", self.accel.name(), "-cpu", "max"])
+            .args(self.accel.options())
+            .args(["-cpu", "max"])
             .args(["-smp", &self.cpus.to_string()])
             .args(["-m", &self.memory.to_string()])
             .args(["-nodefaults", "-no-user-config", "-nic", "none"])

@@ -194,7 +194,7 @@ impl Named<'_> {
         out.line(format!("/// The object `{name}`."));
         out.line(format!("pub(crate) enum {object} {{}}"));
         out.line("");
-        out.line("// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context that has");
+        out.line("// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context with");
         out.line("// the fields of `Maps` and then those of `Progs`, in their order.");
         out.block(format!("unsafe impl Object for {object} {{"), "}", |out| {
             out.line("type Maps = Maps<()>;");

@@ -6,6 +6,7 @@ mod corpus;
 mod kernel;
 mod ktap;
 mod lab;
+mod start;
 mod suite;
 mod user;
 

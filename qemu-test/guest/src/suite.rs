@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The scenarios: one function each, under the names of the table.
 
+mod builtin;
 mod controls;
 mod failpoints;
 mod features;
@@ -16,6 +17,7 @@ mod unload;
 use anyhow::Result;
 use scenarios::{each_scenario, Scenario, SCENARIOS};
 
+use builtin::*;
 use controls::*;
 use failpoints::*;
 use features::*;

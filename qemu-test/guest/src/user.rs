@@ -70,7 +70,7 @@ pub fn shell() -> Result<()> {
 }
 
 /// Links busybox's commands, where there is no program of that name already.
-fn install_commands() -> Result<()> {
+pub fn install_commands() -> Result<()> {
     let list = Command::new(BUSYBOX).arg("--list").output()?;
     for name in String::from_utf8_lossy(&list.stdout).lines() {
         let link = Path::new("/bin").join(name);

@@ -27,6 +27,9 @@ pub const CORPUS_TESTMOD: &str = "/modules/bpf_testmod.ko";
 /// The module's blobs in the initramfs, as lskel_blob.ko takes them.
 pub const BLOB: &str = "/blob";
 
+/// graft/selftest in the initramfs.
+pub const SELFTEST: &str = "/selftest.sh";
+
 /// What the guest is to do: the first word of its arguments, which are what follows `--` on the kernel's
 /// command line. The second is the name of the module under test, the third the scenario's.
 pub mod mode {
@@ -61,6 +64,12 @@ pub enum Need {
     Cmdline(&'static str),
     /// The debug kernel.
     DebugKernel,
+    /// A kernel of scripts/builtin-kernel, by the word that it takes. Another kernel does not run it.
+    Builtin(&'static str),
+    /// BusyBox, and the selftest of the kernel tree, at [`SELFTEST`].
+    Selftest,
+    /// Time that counts instructions, so that two runs can be compared.
+    CountedTime,
     /// On the debug kernel it is run with the others of this shard (`make test-debug SHARD=`).
     Shard(&'static str),
 }
@@ -71,6 +80,12 @@ pub const OTHER_SHARD: &str = "scenarios";
 /// Whether a release is that of the debug kernel: see qemu-test/configs/base.config.
 pub fn is_debug(release: &str) -> bool {
     release.contains("-debug-")
+}
+
+/// Which kernel of scripts/builtin-kernel a release is that of.
+pub fn builtin(release: &str) -> Option<&str> {
+    let (_, kind) = release.split_once("-builtin-")?;
+    kind.split('-').next()
 }
 
 /// How a boot has to end for its test to pass.
@@ -105,6 +120,23 @@ impl Scenario {
                 _ => None,
             })
             .unwrap_or(OTHER_SHARD)
+    }
+
+    /// Whether the kernel of a release is one that it is meant for.
+    pub fn is_for(&self, release: &str) -> bool {
+        let mut kinds = self.needs.iter().filter_map(|need| match need {
+            Need::Builtin(kind) => Some(*kind),
+            _ => None,
+        });
+        match builtin(release) {
+            // A module as any other.
+            Some("m") => self.needs.is_empty(),
+            Some(kind) => kinds.any(|own| own == kind),
+            None => {
+                kinds.next().is_none()
+                    && (is_debug(release) || !self.needs.contains(&Need::DebugKernel))
+            }
+        }
     }
 }
 
@@ -292,6 +324,25 @@ macro_rules! each_scenario {
             load_says_why_under_lockdown_confidentiality, Passes,
                 [DebugKernel, Shard("settings"),
                  TestModule("signed")];
+            // Built in: make test-builtin.
+            init_starts_with_the_console_and_no_other_fd, Passes,
+                [Builtin("y"), Builtin("early"), Cmdline("kunit.enable=0")];
+            the_first_mount_of_a_boot_has_both_files, Passes,
+                [Builtin("y"), Builtin("early"), Cmdline("kunit.enable=0")];
+            no_process_holds_an_fd_of_bpf, Passes, [Builtin("y"), Cmdline("kunit.enable=0")];
+            enable_0_on_the_command_line_switches_it_off, Passes,
+                [Builtin("y"), Cmdline("kunit.enable=0 bpf_preload_rs.enable=0")];
+            each_parameter_is_taken_from_the_command_line, Passes,
+                [Builtin("y"), Cmdline("kunit.enable=0 bpf_preload_rs.log_level=x")];
+            a_load_that_fails_at_the_first_mount_is_tried_at_the_next, Passes,
+                [Builtin("y"), Cmdline("kunit.enable=0")];
+            unit_tests_and_examples_pass_at_boot, Passes, [Builtin("y"), Cmdline("kunit.autorun=1")];
+            init_is_denied_what_a_prog_denies_that_is_built_in, Passes,
+                [Builtin("early"), Cmdline("kunit.enable=0")];
+            the_selftest_of_the_kernel_tree_passes_and_can_fail, Passes,
+                [Builtin("y"), Builtin("c"), Selftest, Cmdline("kunit.enable=0")];
+            boot_and_mounts_cost_this_much, Passes,
+                [Builtin("y"), Builtin("c"), CountedTime, Cmdline("kunit.enable=0")];
             // Blobs.
             a_changed_blob_is_refused_or_harmless, Passes,
                 [Shard("blob"), Blob, TestModule("lskel_blob")];

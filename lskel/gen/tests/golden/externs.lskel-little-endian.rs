@@ -37,7 +37,7 @@ crate::lskel::fields! {
 /// The object `externs`.
 pub(crate) enum Externs {}
 
-// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context that has
+// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context with
 // the fields of `Maps` and then those of `Progs`, in their order.
 unsafe impl Object for Externs {
     type Maps = Maps<()>;

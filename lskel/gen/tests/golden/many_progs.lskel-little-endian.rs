@@ -112,7 +112,7 @@ crate::lskel::fields! {
 /// The object `many_progs`.
 pub(crate) enum ManyProgs {}
 
-// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context that has
+// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context with
 // the fields of `Maps` and then those of `Progs`, in their order.
 unsafe impl Object for ManyProgs {
     type Maps = Maps<()>;

@@ -26,7 +26,7 @@ crate::lskel::fields! {
 /// The object `nothing`.
 pub(crate) enum Nothing {}
 
-// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context that has
+// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context with
 // the fields of `Maps` and then those of `Progs`, in their order.
 unsafe impl Object for Nothing {
     type Maps = Maps<()>;

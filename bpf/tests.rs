@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit tests: what the types promise, in a kernel that has them built in.
+
+use super::{
+    fd::OwnedFd,
+    link::{
+        IterLink,
+        Link, //
+    },
+    preload::{
+        LinkName,
+        Pin,
+        Preload,
+        Registration,
+        BPF_PRELOAD_LINKS, //
+    },
+    syscall::{
+        self,
+        LinkTarget,
+        MapCreate,
+        ProgLoad, //
+    },
+};
+use kernel::{
+    bindings,
+    macros::kunit_tests,
+    prelude::*, //
+};
+
+fn map() -> Result<OwnedFd> {
+    syscall::map_create(&MapCreate {
+        map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+        map_name: c"kunit",
+        key_size: 4,
+        value_size: 8,
+        max_entries: 1,
+    })
+}
+
+/// Loads a prog of a kind that needs no BTF.
+fn prog(insns: &[u8]) -> Result<OwnedFd> {
+    // SAFETY: no instructions of these tests name an fd.
+    unsafe {
+        syscall::prog_load(&ProgLoad {
+            prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_XDP,
+            prog_name: c"kunit",
+            insns,
+            license: c"GPL",
+            prog_flags: 0,
+            fd_array: &[],
+        })
+    }
+}
+
+/// `r0 = 0; exit`
+const GOOD: [u8; 16] = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
+
+struct Nothing;
+
+impl Preload for Nothing {
+    fn preload(&self) -> Result<[Pin<'_>; BPF_PRELOAD_LINKS]> {
+        Err(ENOENT)
+    }
+}
+
+#[kunit_tests(rust_bpf)]
+mod tests {
+    use super::*;
+
+    /// The lowest free number is given out first: it is the same again, so it was closed.
+    #[test]
+    fn fd_is_closed_on_drop() -> Result {
+        let first = map()?;
+        let number = first.as_raw();
+        let second = map()?;
+
+        assert!(second.as_raw() != number);
+        drop(first);
+        let third = map()?;
+        assert_eq!(third.as_raw(), number);
+        Ok(())
+    }
+
+    #[test]
+    fn an_errno_is_no_fd() {
+        // SAFETY: negative.
+        let error = unsafe { OwnedFd::from_ret(-9) }.err();
+
+        assert_eq!(error, Some(EBADF));
+    }
+
+    #[test]
+    fn a_map_is_no_link() -> Result {
+        let error = Link::get_from_fd(&map()?).err();
+
+        assert_eq!(error, Some(EINVAL));
+        Ok(())
+    }
+
+    /// bpffs would take any link for an iterator's.
+    #[test]
+    fn a_link_that_is_no_iterators_is_refused() -> Result {
+        let fd = syscall::link_create(
+            &prog(&GOOD)?,
+            bindings::bpf_attach_type_BPF_XDP,
+            // The loopback interface, in generic mode (XDP_FLAGS_SKB_MODE).
+            &LinkTarget::Interface {
+                ifindex: 1,
+                flags: 2,
+            },
+        )?;
+        let link = Link::get_from_fd(&fd)?;
+
+        assert!(link.link_type() != bindings::bpf_link_type_BPF_LINK_TYPE_ITER);
+        assert_eq!(IterLink::try_from(link).err(), Some(EINVAL));
+        Ok(())
+    }
+
+    #[test]
+    fn a_name_that_bpffs_could_not_show_is_refused() {
+        assert!(LinkName::new(c"maps.debug").is_some());
+        assert!(LinkName::new(c"fifteen_bytes_x").is_some());
+        assert!(LinkName::new(c"sixteen_bytes_xx").is_none());
+        assert!(LinkName::new(c"").is_none());
+        assert!(LinkName::new(c"a/b").is_none());
+    }
+
+    #[test]
+    fn a_blob_that_is_no_prog_is_refused() -> Result {
+        prog(&GOOD)?;
+        // Half an instruction, no end, no such instruction.
+        assert_eq!(prog(&GOOD[..12]).err(), Some(EINVAL));
+        assert_eq!(prog(&GOOD[..8]).err(), Some(EINVAL));
+        assert_eq!(prog(&[0xff; 16]).err(), Some(EINVAL));
+        Ok(())
+    }
+
+    /// Where a provider is built in, its slot is taken by now.
+    #[test]
+    #[cfg(any(CONFIG_BPF_PRELOAD_RS = "y", CONFIG_BPF_PRELOAD_UMD = "y"))]
+    fn a_second_provider_is_refused() {
+        // SAFETY: NULL stands for what is built in.
+        static BUILT_IN: ThisModule = unsafe { ThisModule::from_ptr(core::ptr::null_mut()) };
+        let error = Registration::new(&BUILT_IN, Nothing).err();
+
+        assert_eq!(error, Some(EBUSY));
+    }
+}

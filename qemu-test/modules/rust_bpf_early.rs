@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Attaches an LSM prog when it is initialised. Built in, that is before init runs: init itself is
+//! refused what the prog refuses.
+//!
+//! The initcall level of `module!` is early enough: an LSM prog needs the kernel's BTF, the JIT and
+//! trampolines, which are there. It is too early for what registers at `late_initcall`: the targets
+//! of iterators and the sets of kfuncs.
+
+#![deny(unsafe_code)]
+
+mod bpf;
+#[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
+#[cfg_attr(
+    target_endian = "little",
+    path = "rust_bpf_early.lskel-little-endian.rs"
+)]
+#[cfg_attr(target_endian = "big", path = "rust_bpf_early.lskel-big-endian.rs")]
+mod early;
+mod lskel;
+
+use bpf::link::Link;
+use early::{
+    Bss,
+    RustBpfEarly, //
+};
+use kernel::prelude::*;
+use lskel::{
+    LoadError,
+    Open,
+    Shared,
+    Skeleton, //
+};
+
+module! {
+    type: Early,
+    name: "rust_bpf_early",
+    authors: ["The bpf_preload_rs developers"],
+    description: "Rust sample: an LSM prog that is attached before init",
+    license: "GPL",
+    imports_ns: ["BPF_INTERNAL"],
+}
+
+struct Early {
+    counts: Shared<Bss>,
+    _link: Link,
+}
+
+impl Early {
+    fn attach() -> Result<Self, LoadError> {
+        let loaded = Skeleton::<Open<RustBpfEarly>>::open().load()?;
+        let counts = loaded.globals(|sections| &sections.bss)?;
+
+        Ok(Self {
+            counts,
+            _link: loaded.attach()?.into_links().no_unix_sockets,
+        })
+    }
+}
+
+impl kernel::Module for Early {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let early = Self::attach().inspect_err(|e| pr_err!("{e}\n"))?;
+
+        pr_info!("no program gets a unix socket from now on\n");
+        Ok(early)
+    }
+}
+
+impl Drop for Early {
+    fn drop(&mut self) {
+        pr_info!(
+            "sockets: {} asked for, {} refused\n",
+            self.counts.asked.get(),
+            self.counts.refused.get()
+        );
+    }
+}
