@@ -27,6 +27,10 @@ uninstall: ## remove what make install installed
 sign: ## sign the module with a key of your own: KEY=FILE CERT=FILE; before make install or make deb
 	@scripts/sign
 
+.PHONY: deb
+deb: ## Debian packages in build/deb: the module for one kernel, the module for DKMS, the tools
+	@scripts/deb
+
 .PHONY: demo
 demo: ## the main job, from nothing: boot a stock kernel with the module and show both files
 	@scripts/qemu demo

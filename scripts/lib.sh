@@ -4,7 +4,7 @@
 set -euo pipefail
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-CACHE=${BPF_PRELOAD_RS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bpf_preload_rs}
+CACHE=${BPF_PRELOAD_RS_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/bpf_preload_rs}
 # The Debian release whose compilers the kernel was built with.
 SUITE=${SUITE:-trixie}
 
