@@ -43,6 +43,10 @@ test: ## the tests: host crates, checks and every QEMU scenario; KERNELS="A B" c
 test-corpus: ## light skeletons of the kernel's own selftests, loaded; OBJECTS=DIR for any folder of objects
 	@scripts/test-corpus
 
+.PHONY: test-distro
+test-distro: ## install the packages in a whole Debian and boot it under QEMU
+	@scripts/test-distro
+
 .PHONY: test-debug
 test-debug: ## the tests on a debug kernel: KASAN, lockdep, kmemleak, failed allocations; SHARD= for a part
 	@scripts/test-debug
