@@ -31,6 +31,10 @@ sign: ## sign the module with a key of your own: KEY=FILE CERT=FILE; before make
 deb: ## Debian packages in build/deb: the module for one kernel, the module for DKMS, the tools
 	@scripts/deb
 
+.PHONY: release
+release: ## source tarball and packages of what is committed, in build/release; the same bytes each time
+	@scripts/release
+
 .PHONY: demo
 demo: ## the main job, from nothing: boot a stock kernel with the module and show both files
 	@scripts/qemu demo
