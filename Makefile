@@ -4,6 +4,8 @@
 
 # KDIR: a kernel directory of one's own. KERNEL: another release than the default one (make kernels).
 export KDIR KERNEL KERNELS OBJECTS COMPARE SHARD CMDLINE
+# For make install and make sign.
+export DESTDIR KEY CERT
 
 .PHONY: all
 all: ## build bpf_preload_rs.ko for the default kernel; KERNEL=RELEASE or KDIR=DIR for another
@@ -12,6 +14,26 @@ all: ## build bpf_preload_rs.ko for the default kernel; KERNEL=RELEASE or KDIR=D
 .PHONY: pin
 pin: ## build bpf-preload-pin, which puts the files into a bpffs that is mounted already
 	@scripts/pin-program
+
+.PHONY: install
+install: ## install module, bpf-preload-pin and man pages; DESTDIR=DIR puts them below DIR
+	@scripts/install
+
+.PHONY: uninstall
+uninstall: ## remove what make install installed
+	@scripts/install --uninstall
+
+.PHONY: sign
+sign: ## sign the module with a key of your own: KEY=FILE CERT=FILE; before make install or make deb
+	@scripts/sign
+
+.PHONY: deb
+deb: ## Debian packages in build/deb: the module for one kernel, the module for DKMS, the tools
+	@scripts/deb
+
+.PHONY: release
+release: ## source tarball and packages of what is committed, in build/release; the same bytes each time
+	@scripts/release
 
 .PHONY: demo
 demo: ## the main job, from nothing: boot a stock kernel with the module and show both files
@@ -24,6 +46,10 @@ test: ## the tests: host crates, checks and every QEMU scenario; KERNELS="A B" c
 .PHONY: test-corpus
 test-corpus: ## light skeletons of the kernel's own selftests, loaded; OBJECTS=DIR for any folder of objects
 	@scripts/test-corpus
+
+.PHONY: test-distro
+test-distro: ## install the packages in a whole Debian and boot it under QEMU
+	@scripts/test-distro
 
 .PHONY: test-debug
 test-debug: ## the tests on a debug kernel: KASAN, lockdep, kmemleak, failed allocations; SHARD= for a part

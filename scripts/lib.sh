@@ -4,12 +4,17 @@
 set -euo pipefail
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-CACHE=${BPF_PRELOAD_RS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bpf_preload_rs}
+CACHE=${BPF_PRELOAD_RS_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/bpf_preload_rs}
 # The Debian release whose compilers the kernel was built with.
 SUITE=${SUITE:-trixie}
 
 # Cargo's output, one folder for each checkout: cargo cannot tell the crates of two checkouts apart.
 export CARGO_TARGET_DIR=$CACHE/target/$(printf '%s' "$TOP" | sha256sum | cut -c1-12)
+
+# For cargo build: static programs, the same bytes wherever checkout and cache are.
+# shellcheck disable=SC2034
+STATIC=(--release --locked --features static --config qemu-test/guest/static.toml
+	--config "build.rustflags=['--remap-path-prefix=$CACHE/cargo=cargo','--remap-path-prefix=$TOP=.']")
 
 # say TEXT: one line of progress, on stderr so that stdout stays for results.
 say() { printf '  %s\n' "$*" >&2; }

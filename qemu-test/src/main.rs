@@ -3,6 +3,7 @@
 
 mod console;
 mod corpus;
+mod distro;
 mod initramfs;
 mod ktap;
 mod machine;
@@ -84,6 +85,8 @@ enum Task {
     Shell,
     /// Load the light skeletons of a folder of BPF objects
     Corpus(corpus::Args),
+    /// Boot a whole Debian
+    Distro(distro::Args),
 }
 
 impl Options {
@@ -134,6 +137,7 @@ fn main() -> ExitCode {
         Task::Demo => run::demo(bench),
         Task::Shell => run::shell(bench),
         Task::Corpus(args) => corpus::run(bench, &args),
+        Task::Distro(args) => distro::run(bench, args),
     });
     result.unwrap_or_else(|error| {
         eprintln!("qemu-test: error: {error:#}");

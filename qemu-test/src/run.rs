@@ -233,6 +233,7 @@ impl Bench {
             cpus: if needs.contains(&Need::TwoCpus) { 2 } else { 1 },
             image: kernel.image.clone(),
             initramfs,
+            disk: None,
             memory: if debug { DEBUG_MEMORY } else { MEMORY },
             cmdline,
             args: words,

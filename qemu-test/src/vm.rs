@@ -43,6 +43,14 @@ pub enum Passed {
     Hello,
 }
 
+/// A disk with a whole system, which is booted instead of the guest.
+pub struct Disk {
+    /// Its root file system. What is written to it is gone after the boot.
+    pub image: PathBuf,
+    /// Its initramfs.
+    pub initrd: PathBuf,
+}
+
 /// A machine to boot.
 pub struct Boot {
     /// What QEMU makes.
@@ -57,6 +65,8 @@ pub struct Boot {
     pub image: PathBuf,
     /// The initramfs.
     pub initramfs: Initramfs,
+    /// With it, the initramfs above is not used and the arguments go to qemu-test/distro/guest.
+    pub disk: Option<Disk>,
     /// Words of the kernel's command line beside those that every boot has.
     pub cmdline: Vec<String>,
     /// Arguments of init.
@@ -109,16 +119,26 @@ impl Boot {
             .args(["-device", self.machine.virtio_serial])
             .arg("-kernel")
             .arg(&self.image)
-            .arg("-initrd")
-            .arg(format!("/proc/self/fd/{INITRD_FD}"))
             .arg("-append")
             .arg(format!(
                 // Everything on the console; a warning is a panic, which ends QEMU.
-                "{} ignore_loglevel panic=-1 panic_on_warn=1 {} rdinit=/init -- {}",
+                "{} ignore_loglevel panic=-1 panic_on_warn=1 {} {}",
                 self.machine.cmdline,
                 self.cmdline.join(" "),
-                self.args.join(" ")
+                match &self.disk {
+                    None => format!("rdinit=/init -- {}", self.args.join(" ")),
+                    Some(_) => format!("root=/dev/vda rw distro_test={}", self.args.join(",")),
+                }
             ));
+        command.arg("-initrd");
+        if let Some(disk) = &self.disk {
+            command.arg(&disk.initrd).arg("-drive").arg(format!(
+                "file={},format=raw,if=virtio,snapshot=on",
+                disk.image.display()
+            ));
+        } else {
+            command.arg(format!("/proc/self/fd/{INITRD_FD}"));
+        }
         command
     }
 

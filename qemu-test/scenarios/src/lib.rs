@@ -312,7 +312,7 @@ macro_rules! each_scenario {
             a_memory_cgroup_too_small_refuses_cleanly, Passes, [Shard("hostile")];
             a_task_with_a_seccomp_filter_on_bpf_loads, Passes, [Shard("hostile")];
             a_task_without_address_space_loads, Passes, [Shard("hostile")];
-            a_delegated_mount_of_a_user_namespace_has_both_files, Passes, [Shard("hostile")];
+            a_delegated_mount_of_a_user_namespace_has_both_files_which_its_root_cannot_read, Passes, [Shard("hostile")];
             a_mount_in_a_chroot_without_modprobe_works, Passes, [Shard("hostile")];
             // Settings of the kernel.
             load_says_why_when_an_lsm_denies_bpf, Passes, [Shard("settings")];

@@ -19,7 +19,9 @@ use rustix::process::{
     chroot, pidfd_getfd, pidfd_open, setrlimit, Pid, PidfdFlags, PidfdGetfdFlags, Resource, Rlimit,
 };
 use rustix::system::{delete_module, finit_module};
-use rustix::thread::{set_no_new_privs, unshare_unsafe, UnshareFlags};
+use rustix::thread::{
+    set_no_new_privs, set_thread_gid, set_thread_uid, unshare_unsafe, UnshareFlags,
+};
 use scenarios::{BLOB, MODULE_DIR};
 
 use crate::bpf::{self, expect_both_files, Ids};
@@ -309,6 +311,9 @@ fn user_namespace() -> Result<()> {
     );
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
+    // Init has written the maps: root here is somebody else outside.
+    set_thread_gid(rustix::fs::Gid::ROOT)?;
+    set_thread_uid(rustix::fs::Uid::ROOT)?;
     let mount_fd = fsmount(
         &fs_fd,
         FsMountFlags::FSMOUNT_CLOEXEC,
@@ -325,11 +330,13 @@ fn user_namespace() -> Result<()> {
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
         .collect::<Result<_>>()?;
     names.sort();
-    println!("{}", names.join(" "));
+    let read = fs::read("/tmp/progs.debug").map_err(|error| error.raw_os_error());
+    println!("{} {read:?}", names.join(" "));
     Ok(())
 }
 
-pub fn a_delegated_mount_of_a_user_namespace_has_both_files() -> Result<()> {
+pub fn a_delegated_mount_of_a_user_namespace_has_both_files_which_its_root_cannot_read(
+) -> Result<()> {
     load()?;
     let mut child = Command::new("/proc/self/exe")
         .args(["hostile", module(), "user-namespace"])
@@ -349,14 +356,21 @@ pub fn a_delegated_mount_of_a_user_namespace_has_both_files() -> Result<()> {
     let pid = Pid::from_raw(child.id() as i32).context("a pid")?;
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
     let fs_fd = pidfd_getfd(&pidfd, fs_fd, PidfdGetfdFlags::empty())?;
+    for map in ["uid_map", "gid_map"] {
+        fs::write(format!("/proc/{}/{map}", child.id()), "0 100000 65536")?;
+    }
     fsconfig_set_string(&fs_fd, "delegate_cmds", "any")?;
     fsconfig_create(&fs_fd).context("creating the delegated file system")?;
     child.stdin.take().context("piped")?.write_all(b"go\n")?;
     let names = lines.next().context("no files of the child")??;
     child.wait()?;
+    let expected = format!(
+        "maps.debug progs.debug Err(Some({}))",
+        Errno::ACCESS.raw_os_error()
+    );
     ensure!(
-        names == "maps.debug progs.debug",
-        "files of the delegated mount: expected both, seen {names:?}"
+        names == expected,
+        "files of the delegated mount and what reading gives: expected {expected:?}, seen {names:?}"
     );
     Ok(())
 }
