@@ -227,8 +227,10 @@ fn insmod_sweep(module: &Module, count: u64) -> Result<Tally> {
     whole.answer.context("insmod without a fault")?;
     module.expect_loaded_to_work()?;
     let mut messages = Messages::from_now()?;
-    let mut tally = Tally::default();
-    tally.all = whole.allocations;
+    let mut tally = Tally {
+        all: whole.allocations,
+        ..Default::default()
+    };
     let prefix = format!("{}: ", module.name);
     let mut silent = Vec::new();
     for nth in points(whole.allocations, count as u32) {
