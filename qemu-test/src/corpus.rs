@@ -206,7 +206,14 @@ pub fn of_the_module() -> Result<Vec<u8>> {
         let path = format!("{folder}/iterators.lskel-little-endian.{what}");
         fs::read(&path).with_context(|| format!("reading {path}"))
     };
-    Ok(request(&[0], 2, &file("data")?, &file("insns")?))
+    let skeleton = String::from_utf8_lossy(&file("rs")?).into_owned();
+    let count = |what| skeleton.matches(what).count() as u32;
+    Ok(request(
+        &vec![0; count(": MapDef {") as usize],
+        count(": ProgDef {"),
+        &file("data")?,
+        &file("insns")?,
+    ))
 }
 
 /// The blobs of bpftool's light skeleton, out of the C header that it writes.
