@@ -199,7 +199,7 @@ fn request(max_entries: &[u32], progs: usize, data: &[u8], insns: &[u8]) -> Vec<
     bytes
 }
 
-/// The module's own blobs, of the machine's byte order, as one request: one map, two progs.
+/// The module's own blobs, of the machine's byte order, as one request.
 pub fn of_the_module() -> Result<Vec<u8>> {
     let file = |what| {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../iterators");
@@ -207,9 +207,9 @@ pub fn of_the_module() -> Result<Vec<u8>> {
         fs::read(&path).with_context(|| format!("reading {path}"))
     };
     let skeleton = String::from_utf8_lossy(&file("rs")?).into_owned();
-    let count = |what| skeleton.matches(what).count() as u32;
+    let count = |what| skeleton.matches(what).count();
     Ok(request(
-        &vec![0; count(": MapDef {") as usize],
+        &vec![0; count(": MapDef {")],
         count(": ProgDef {"),
         &file("data")?,
         &file("insns")?,
