@@ -9,7 +9,8 @@ use core::ptr::NonNull;
 use kernel::{
     bindings,
     error::from_err_ptr,
-    prelude::*, //
+    prelude::*,
+    sync::rcu, //
 };
 
 /// A reference to a `struct bpf_link`.
@@ -47,6 +48,25 @@ impl Link {
     pub(crate) fn link_type(&self) -> bindings::bpf_link_type {
         // SAFETY: by the type invariants the link is there; its type is set once, before it has an fd.
         unsafe { (*self.ptr.as_ptr()).type_ }
+    }
+
+    /// Whether its prog has this name, of which the kernel keeps 15 bytes.
+    pub(crate) fn is_of_prog(&self, name: &CStr) -> bool {
+        let _guard = rcu::read_lock();
+        // SAFETY: by the type invariants the link is there. Its prog can be replaced: one word, set before the
+        // link has an fd, and the prog that it leads to is freed after a grace period of RCU, with its aux.
+        let kept = unsafe {
+            let prog = (&raw const (*self.ptr.as_ptr()).prog).read_volatile();
+            if prog.is_null() {
+                return false;
+            }
+            (*(*prog).aux).name
+        };
+        let most = kept.len() - 1;
+
+        kept.iter()
+            .take_while(|&&byte| byte != 0)
+            .eq(name.to_bytes().iter().take(most))
     }
 
     /// The link itself, without a reference: good for as long as this lives.

@@ -320,7 +320,10 @@ impl Prog<'_> {
     }
 
     fn take_link(&self, fd: &OwnedFd) -> Result<Link, LoadError> {
-        Link::get_from_fd(fd).map_err(LoadError::at(Step::TakeLink(self.def.name)))
+        Link::get_from_fd(fd)
+            // Another thread of the task can have put a link of something else there.
+            .and_then(|link| link.is_of_prog(self.def.name).then_some(link).ok_or(EBADF))
+            .map_err(LoadError::at(Step::TakeLink(self.def.name)))
     }
 
     fn error(&self, error: Error, remedy: &'static str) -> LoadError {
