@@ -55,8 +55,9 @@ impl Link {
     /// Whether its prog has this name, of which the kernel keeps the first 15 bytes.
     pub(crate) fn is_of(&self, prog: &CStr) -> bool {
         let _guard = rcu::read_lock();
-        // SAFETY: by the type invariants the link is there. `BPF_LINK_UPDATE` may put another prog into it at any
-        // time, and frees the one before after an RCU grace period; this is within a read-side section.
+        // SAFETY: by the type invariants the link is there. `BPF_LINK_UPDATE` may put another prog
+        // into it at any time, and frees the one before after an RCU grace period; this is within
+        // a read-side section.
         let name = unsafe {
             let prog = (&raw const (*self.ptr.as_ptr()).prog).read_volatile();
             if prog.is_null() {

@@ -199,14 +199,21 @@ fn request(max_entries: &[u32], progs: usize, data: &[u8], insns: &[u8]) -> Vec<
     bytes
 }
 
-/// The module's own blobs, of the machine's byte order, as one request: one map, three progs.
+/// The module's own blobs, of the machine's byte order, as one request.
 pub fn of_the_module() -> Result<Vec<u8>> {
     let file = |what| {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../iterators");
         let path = format!("{folder}/iterators.lskel-little-endian.{what}");
         fs::read(&path).with_context(|| format!("reading {path}"))
     };
-    Ok(request(&[0], 3, &file("data")?, &file("insns")?))
+    let skeleton = String::from_utf8_lossy(&file("rs")?).into_owned();
+    let count = |what| skeleton.matches(what).count();
+    Ok(request(
+        &vec![0; count(": MapDef {")],
+        count(": ProgDef {"),
+        &file("data")?,
+        &file("insns")?,
+    ))
 }
 
 /// The blobs of bpftool's light skeleton, out of the C header that it writes.
