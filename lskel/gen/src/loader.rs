@@ -581,7 +581,10 @@ mod tests {
         let closes = 24;
         assert_eq!(insns[closes], close[0]);
         for check in [11, 17] {
-            assert_eq!(check as i32 + 1 + i32::from(insns[check].off), closes as i32);
+            assert_eq!(
+                check as i32 + 1 + i32::from(insns[check].off),
+                closes as i32
+            );
         }
         assert_eq!(insns[closes + 4], insn(ST_W, R0, 0, 0, 0));
         assert_eq!(insns[closes + 6], close[6]);

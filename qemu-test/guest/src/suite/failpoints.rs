@@ -362,15 +362,28 @@ pub fn failed_allocations_of_each_gallery_entry_unwind() -> Result<()> {
     let file = fs::read(format!("{MODULE_DIR}/{GALLERY}.ko"))?;
     let entries: Vec<_> = file
         .split(|byte| *byte == 0)
-        .filter_map(|text| std::str::from_utf8(text).ok()?.strip_prefix("parm=")?.split(':').next())
+        .filter_map(|text| {
+            std::str::from_utf8(text)
+                .ok()?
+                .strip_prefix("parm=")?
+                .split(':')
+                .next()
+        })
         .filter(|entry| !NOT_SWEPT.contains(entry))
         .collect();
-    ensure!(entries.len() > 40, "expected the gallery's entries, seen {entries:?}");
+    ensure!(
+        entries.len() > 40,
+        "expected the gallery's entries, seen {entries:?}"
+    );
     let step = setting("gallery_step", GALLERY_STEP, GALLERY_STEP)?;
     let mut all = Tally::default();
     for (number, entry) in (0..).zip(&entries) {
-        let tally = insmod_sweep(&Module::gallery(entry), 1 + number % step as u32, step as usize)
-            .with_context(|| format!("entry {entry}"))?;
+        let tally = insmod_sweep(
+            &Module::gallery(entry),
+            1 + number % step as u32,
+            step as usize,
+        )
+        .with_context(|| format!("entry {entry}"))?;
         expect_clean(&tally).with_context(|| format!("entry {entry}"))?;
         note(&format!("{entry}: {} points", tally.points));
         all.add(tally);
