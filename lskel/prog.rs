@@ -114,7 +114,8 @@ impl Prog<'_> {
                     | bindings::bpf_attach_type_BPF_NETKIT_PRIMARY
                     | bindings::bpf_attach_type_BPF_NETKIT_PEER => Kind::Interface,
                     _ => Kind::Never(
-                        "a tc filter wants netlink: use tcx/ingress or tcx/egress, or attach it from user space",
+                        "a tc filter wants netlink: use tcx/ingress or tcx/egress, \
+                         or attach it from user space",
                     ),
                 }
             }

@@ -1,27 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * No program of user space gets a socket of family AF_UNIX. rust_bpf_early.rs attaches this before
- * init runs.
+ * No program of user space sets the clock. rust_bpf_early.rs attaches this before init runs.
  */
 #include <linux/bpf.h>
 #include <linux/errno.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#define AF_UNIX 1
+struct timespec64;
+struct timezone;
 
-/* .bss: sockets asked for, and refused. */
-__u32 asked;
+/* .bss: how often it was refused. */
 __u32 refused;
 
-SEC("lsm/socket_create")
-int BPF_PROG(no_unix_sockets, int family, int type, int protocol, int kern, int ret)
+SEC("lsm/settime")
+int BPF_PROG(no_settime, const struct timespec64 *ts, const struct timezone *tz, int ret)
 {
-	if (ret || kern)
+	if (ret)
 		return ret;
-	asked++;
-	if (family != AF_UNIX)
-		return 0;
 	refused++;
 	return -EACCES;
 }

@@ -18,7 +18,7 @@ use kernel::prelude::*;
 crate::lskel::fields! {
     /// The maps of `rust_bpf_early`, in the loader's order.
     pub(crate) struct Maps {
-        /// `rust_bpf.bss`, array, 1 entry of 8 bytes.
+        /// `rust_bpf.bss`, array, 1 entry of 4 bytes.
         bss,
     }
 }
@@ -26,8 +26,8 @@ crate::lskel::fields! {
 crate::lskel::fields! {
     /// The progs of `rust_bpf_early`, in the loader's order.
     pub(crate) struct Progs {
-        /// `SEC("lsm/socket_create")`
-        no_unix_sockets,
+        /// `SEC("lsm/settime")`
+        no_settime,
     }
 }
 
@@ -50,25 +50,25 @@ unsafe impl Object for RustBpfEarly {
             name: c"rust_bpf.bss",
             map_type: 2,
             key_size: 4,
-            value_size: 8,
+            value_size: 4,
             max_entries: 1,
         },
     };
 
     const PROGS: Progs<ProgDef> = Progs {
-        no_unix_sockets: ProgDef {
-            name: c"no_unix_sockets",
-            section: c"lsm/socket_create",
+        no_settime: ProgDef {
+            name: c"no_settime",
+            section: c"lsm/settime",
             prog_type: 29,
             expected_attach_type: 27,
-            load_attr: 2328,
-            lookups: &[(c"bpf_lsm_socket_create", 2436)],
+            load_attr: 2112,
+            lookups: &[(c"bpf_lsm_settime", 2220)],
         },
     };
 
     const SECTIONS: Sections = Sections {
         // SAFETY: from there the loader prog takes what it puts into this map.
-        bss: unsafe { Section::new(1992, |maps: &Maps<_>| &maps.bss) },
+        bss: unsafe { Section::new(1912, |maps: &Maps<_>| &maps.bss) },
     };
 }
 
@@ -81,14 +81,12 @@ pub(crate) struct Sections {
 /// Globals in section `.bss`.
 #[repr(C)]
 pub(crate) struct Bss {
-    pub(crate) asked: Var<u32>,
     pub(crate) refused: Var<u32>,
 }
 
 const _: () = {
-    assert!(size_of::<Bss>() == 8);
-    assert!(core::mem::offset_of!(Bss, asked) == 0);
-    assert!(core::mem::offset_of!(Bss, refused) == 4);
+    assert!(size_of::<Bss>() == 4);
+    assert!(core::mem::offset_of!(Bss, refused) == 0);
 };
 
 // SAFETY: `#[repr(C)]`, made of `Var`s, arrays and structs of such; each gap is a field.

@@ -53,7 +53,7 @@ impl Early {
 
         Ok(Self {
             counts,
-            _link: loaded.attach()?.into_links().no_unix_sockets,
+            _link: loaded.attach()?.into_links().no_settime,
         })
     }
 }
@@ -62,17 +62,13 @@ impl kernel::Module for Early {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let early = Self::attach().inspect_err(|e| pr_err!("{e}\n"))?;
 
-        pr_info!("no program gets a unix socket from now on\n");
+        pr_info!("no program sets the clock from now on\n");
         Ok(early)
     }
 }
 
 impl Drop for Early {
     fn drop(&mut self) {
-        pr_info!(
-            "sockets: {} asked for, {} refused\n",
-            self.counts.asked.get(),
-            self.counts.refused.get()
-        );
+        pr_info!("the clock: refused {} times\n", self.counts.refused.get());
     }
 }
