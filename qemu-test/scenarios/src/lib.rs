@@ -332,8 +332,6 @@ macro_rules! each_scenario {
             no_process_holds_an_fd_of_bpf, Passes, [Builtin("y"), Cmdline("kunit.enable=0")];
             enable_0_on_the_command_line_switches_it_off, Passes,
                 [Builtin("y"), Cmdline("kunit.enable=0 bpf_preload_rs.enable=0")];
-            each_parameter_is_taken_from_the_command_line, Passes,
-                [Builtin("y"), Cmdline("kunit.enable=0 bpf_preload_rs.log_level=x")];
             a_load_that_fails_at_the_first_mount_is_tried_at_the_next, Passes,
                 [Builtin("y"), Cmdline("kunit.enable=0")];
             unit_tests_and_examples_pass_at_boot, Passes, [Builtin("y"), Cmdline("kunit.autorun=1")];
