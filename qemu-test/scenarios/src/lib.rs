@@ -338,7 +338,7 @@ macro_rules! each_scenario {
             init_is_denied_what_a_prog_denies_that_is_built_in, Passes,
                 [Builtin("early"), Cmdline("kunit.enable=0")];
             the_selftest_of_the_kernel_tree_passes_and_can_fail, Passes,
-                [Builtin("y"), Builtin("c"), Selftest, Cmdline("kunit.enable=0")];
+                [Builtin("y"), Selftest, Cmdline("kunit.enable=0")];
             boot_and_mounts_cost_this_much, Passes,
                 [Builtin("y"), Builtin("c"), CountedTime, Cmdline("kunit.enable=0")];
             // Blobs.
