@@ -332,15 +332,13 @@ macro_rules! each_scenario {
             no_process_holds_an_fd_of_bpf, Passes, [Builtin("y"), Cmdline("kunit.enable=0")];
             enable_0_on_the_command_line_switches_it_off, Passes,
                 [Builtin("y"), Cmdline("kunit.enable=0 bpf_preload_rs.enable=0")];
-            each_parameter_is_taken_from_the_command_line, Passes,
-                [Builtin("y"), Cmdline("kunit.enable=0 bpf_preload_rs.log_level=x")];
             a_load_that_fails_at_the_first_mount_is_tried_at_the_next, Passes,
                 [Builtin("y"), Cmdline("kunit.enable=0")];
             unit_tests_and_examples_pass_at_boot, Passes, [Builtin("y"), Cmdline("kunit.autorun=1")];
             init_is_denied_what_a_prog_denies_that_is_built_in, Passes,
                 [Builtin("early"), Cmdline("kunit.enable=0")];
             the_selftest_of_the_kernel_tree_passes_and_can_fail, Passes,
-                [Builtin("y"), Builtin("c"), Selftest, Cmdline("kunit.enable=0")];
+                [Builtin("y"), Selftest, Cmdline("kunit.enable=0")];
             boot_and_mounts_cost_this_much, Passes,
                 [Builtin("y"), Builtin("c"), CountedTime, Cmdline("kunit.enable=0")];
             // Blobs.
