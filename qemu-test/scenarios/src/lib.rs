@@ -174,6 +174,7 @@ macro_rules! each_scenario {
             ten_loads_and_unloads_each_give_readable_files, Passes, [];
             // Reading.
             every_row_agrees_with_bpftool, Passes, [Bpftool, TwoCpus, TestModule("lskel_gallery")];
+            a_row_costs_less_than_one_of_bpftool, Passes, [Bpftool, CountedTime];
             ten_thousand_progs_and_maps_are_listed_once_each, Passes, [];
             links_debug_names_what_links_are_attached_to, Passes, [Bpftool];
             odd_names_never_break_a_row, Passes, [];

@@ -10,6 +10,7 @@ use std::os::unix::fs::{chown, MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use anyhow::{bail, ensure, Context, Result};
 use libbpf_rs::libbpf_sys as sys;
@@ -25,6 +26,7 @@ use serde_json::Value;
 use super::gallery::load_gallery;
 use crate::bpf;
 use crate::kernel::{eventually, load, mount_bpffs};
+use crate::ktap::note;
 
 const MNT: &str = "/tmp/bpf";
 const ALL: [&str; 3] = ["maps.debug", "progs.debug", "links.debug"];
@@ -420,6 +422,51 @@ fn progs_agree(ids: &BTreeSet<u32>) -> Result<()> {
         ran == 5,
         "progs that ran 3 times on each of two CPUs: expected 5, seen {ran}"
     );
+    Ok(())
+}
+
+/// What it takes to read a file and to run bpftool, in instructions of the machine, whose clock counts them.
+fn costs(kind: &str) -> Result<[u64; 2]> {
+    let start = Instant::now();
+    let text = fs::read_to_string(format!("{MNT}/{kind}s.debug"))?;
+    let file = start.elapsed().as_nanos() as u64;
+    let rows = text.lines().count() - 1;
+
+    let start = Instant::now();
+    let seen = bpftool(kind)?.len();
+    let tool = start.elapsed().as_nanos() as u64;
+    // Of its own it loads some for the time that it runs.
+    ensure!(
+        seen >= rows,
+        "{kind}s: expected {rows} of bpftool, seen {seen}"
+    );
+    Ok([file, tool])
+}
+
+pub fn a_row_costs_less_than_one_of_bpftool() -> Result<()> {
+    const MORE: u64 = 500;
+
+    many_open_files()?;
+    load()?;
+    mount_bpffs(MNT)?;
+    let before = [costs("map")?, costs("prog")?];
+    let mut all: Vec<OwnedFd> = Vec::new();
+    let mut maps = Vec::new();
+    for _ in 0..MORE {
+        all.push(prog(sys::BPF_PROG_TYPE_XDP, 0, "one_of_many", 0, 0)?);
+        maps.push(map(MapType::Array, "one_of_many", 4, 0)?);
+    }
+    let after = [costs("map")?, costs("prog")?];
+    for ((kind, before), after) in ["map", "prog"].iter().zip(before).zip(after) {
+        let [file, tool] = [0, 1].map(|who| (after[who] - before[who]) / MORE);
+        note(&format!(
+            "| instructions for a row of {kind}s.debug | {file} | of bpftool | {tool} |"
+        ));
+        ensure!(
+            file > 0 && file < tool,
+            "{kind}s: expected less than bpftool's {tool} instructions for a row, seen {file}"
+        );
+    }
     Ok(())
 }
 
