@@ -3,9 +3,9 @@
 //! Attaches an LSM prog when it is initialised. Built in, that is before init runs: init itself is
 //! refused what the prog refuses.
 //!
-//! The initcall level of `module!` is early enough: an LSM prog needs the kernel's BTF, the JIT and
-//! trampolines, which are there. It is too early for what registers at `late_initcall`: the targets
-//! of iterators and the sets of kfuncs.
+//! FIXME: `module!` registers at `device_initcall`, which is too early: the trampolines of BPF
+//! (`init_trampolines()`), the targets of iterators and the sets of kfuncs come at `late_initcall`.
+//! This wants an entry at `late_initcall_sync`.
 
 #![deny(unsafe_code)]
 
