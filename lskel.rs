@@ -22,6 +22,7 @@
 pub(crate) mod abi;
 mod fields;
 mod global;
+pub(crate) mod initcall;
 pub(crate) mod loader;
 mod log;
 mod prog;

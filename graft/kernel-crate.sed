@@ -3,10 +3,11 @@
 
 # What a module keeps to itself, the crate offers.
 s/pub(crate) /pub /g
-s/^macro_rules! \(const_link_name\|lskel_fields\) /#[macro_export]\n&/
+s/^macro_rules! \(const_link_name\|late_initcall_sync\|lskel_fields\) /#[macro_export]\n&/
 # Each part is used by someone, and the crate has no lint for unsafe code.
 /^#!\[allow(unsafe_code,/d
 /^#!\[allow($/,/^)\]$/d
 /^#!\[allow(unreachable_pub,/d
+/^#\[allow(unused_\(macros\|imports\),/d
 # What the kernel's bindings lack comes with them.
 s/^mod bindings;$/use kernel::bindings;/

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Attaches an LSM prog when it is initialised. Built in, that is before init runs: init itself is
+//! Attaches an LSM prog when it is loaded. Built in, that is before init runs: init itself is
 //! refused what the prog refuses.
-//!
-//! FIXME: `module!` registers at `device_initcall`, which is too early: the trampolines of BPF
-//! (`init_trampolines()`), the targets of iterators and the sets of kfuncs come at `late_initcall`.
-//! This wants an entry at `late_initcall_sync`.
 
 #![deny(unsafe_code)]
 
@@ -24,7 +20,12 @@ use early::{
     Bss,
     RustBpfEarly, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::SetOnce, //
+};
+#[cfg(not(MODULE))]
+use lskel::initcall::late_initcall_sync;
 use lskel::{
     LoadError,
     Open,
@@ -33,7 +34,7 @@ use lskel::{
 };
 
 module! {
-    type: Early,
+    type: Sample,
     name: "rust_bpf_early",
     authors: ["The bpf_preload_rs developers"],
     description: "Rust sample: an LSM prog that is attached before init",
@@ -47,7 +48,7 @@ struct Early {
 }
 
 impl Early {
-    fn attach() -> Result<Self, LoadError> {
+    fn load() -> Result<Self, LoadError> {
         let loaded = Skeleton::<Open<RustBpfEarly>>::open().load()?;
         let counts = loaded.globals(|sections| &sections.bss)?;
 
@@ -56,11 +57,9 @@ impl Early {
             _link: loaded.attach()?.into_links().no_settime,
         })
     }
-}
 
-impl kernel::Module for Early {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
-        let early = Self::attach().inspect_err(|e| pr_err!("{e}\n"))?;
+    fn attach() -> Result<Self> {
+        let early = Self::load().inspect_err(|e| pr_err!("{e}\n"))?;
 
         pr_info!("no program sets the clock from now on\n");
         Ok(early)
@@ -72,3 +71,33 @@ impl Drop for Early {
         pr_info!("the clock: refused {} times\n", self.counts.refused.get());
     }
 }
+
+/// As a module: attached when it is loaded, until it goes.
+struct Sample {
+    _early: Option<Early>,
+}
+
+impl kernel::Module for Sample {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Self {
+            // Built in, this is too early: nothing can be attached yet.
+            _early: if cfg!(MODULE) {
+                Some(Early::attach()?)
+            } else {
+                None
+            },
+        })
+    }
+}
+
+/// Built in: attached for good.
+#[cfg(not(MODULE))]
+static BUILT_IN: SetOnce<Early> = SetOnce::new();
+
+#[cfg(not(MODULE))]
+fn attach_built_in() -> Result {
+    BUILT_IN.populate(Early::attach()?);
+    Ok(())
+}
+#[cfg(not(MODULE))]
+late_initcall_sync!(attach_built_in);
