@@ -19,7 +19,6 @@
 #[allow(unused_macros, reason = "only some modules have use for it")]
 macro_rules! late_initcall_sync {
     ($function:path) => {
-        #[cfg(not(MODULE))]
         #[allow(
             unsafe_code,
             reason = "sections of the kernel's image, as `module!` has them"

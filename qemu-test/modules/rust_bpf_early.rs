@@ -20,10 +20,9 @@ use early::{
     Bss,
     RustBpfEarly, //
 };
-use kernel::{
-    prelude::*,
-    sync::SetOnce, //
-};
+use kernel::prelude::*;
+#[cfg(not(MODULE))]
+use kernel::sync::SetOnce;
 #[cfg(not(MODULE))]
 use lskel::initcall::late_initcall_sync;
 use lskel::{
