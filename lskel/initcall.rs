@@ -23,7 +23,9 @@ macro_rules! late_initcall_sync {
             unsafe_code,
             reason = "sections of the kernel's image, as `module!` has them"
         )]
-        const _: () = {
+        mod late_initcall_sync {
+            use super::*;
+
             #[link_section = ".init.text"]
             extern "C" fn entry() -> ::kernel::ffi::c_int {
                 ::kernel::error::from_result(|| $function().map(|()| 0))
@@ -41,7 +43,7 @@ macro_rules! late_initcall_sync {
             #[link_section = ".initcall7s.init"]
             #[used]
             static ENTRY: extern "C" fn() -> ::kernel::ffi::c_int = entry;
-        };
+        }
     };
 }
 #[allow(unused_imports, reason = "the same")]
