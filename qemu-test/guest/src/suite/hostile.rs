@@ -546,7 +546,7 @@ fn blobs(first: u64, last: u64) -> Result<()> {
 }
 
 pub fn a_changed_blob_is_refused_or_harmless() -> Result<()> {
-    let count = setting("blobs", 2_000, 500)?;
+    let count = setting("blobs", 2_000, 200)?;
     insmod(&format!("{MODULE_DIR}/lskel_blob.ko"))?.context("loading lskel_blob.ko")?;
     fs::write("/dev/lskel_blob", fs::read(BLOB)?).context("the blob as it is")?;
     drop(bpf::prog("first", None)?);

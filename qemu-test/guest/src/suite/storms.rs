@@ -159,7 +159,7 @@ fn spawn(role: &str, number: usize) -> Result<Child> {
 }
 
 pub fn a_storm_of_mounts_reads_signals_and_rmmods_is_harmless() -> Result<()> {
-    let seconds = setting("storm_seconds", 600, 45)?;
+    let seconds = setting("storm_seconds", 600, 20)?;
     drop(bpf::prog("first", None)?);
     eventually(|| {
         ensure!(Ids::now().progs.is_empty(), "the test's own prog is there");
@@ -264,7 +264,7 @@ fn memory() -> Result<[(&'static str, u64); 3]> {
 }
 
 pub fn memory_is_flat_over_very_many_mounts() -> Result<()> {
-    let mounts = setting("storm_mounts", 10_000, 100_000)?;
+    let mounts = setting("storm_mounts", 10_000, 20_000)?;
     crate::kernel::load()?;
     let many = |count: u64| -> Result<()> {
         fs::create_dir_all(MNT)?;
