@@ -264,7 +264,7 @@ fn memory() -> Result<[(&'static str, u64); 3]> {
 }
 
 pub fn memory_is_flat_over_very_many_mounts() -> Result<()> {
-    let mounts = setting("storm_mounts", 10_000, 20_000)?;
+    let mounts = setting("storm_mounts", 10_000, 40_000)?;
     crate::kernel::load()?;
     let many = |count: u64| -> Result<()> {
         fs::create_dir_all(MNT)?;
@@ -291,8 +291,9 @@ pub fn memory_is_flat_over_very_many_mounts() -> Result<()> {
         .map(|((name, before), (_, after))| (*name, after as i64 - *before as i64))
         .collect();
     note(&format!("| {mounts} mounts | grown, in KiB: {grown:?} |"));
-    // Half of the smallest object for each mount, and what the rest of the kernel does meanwhile.
-    let noise = if lab::is_debug() { 1000 } else { 100 };
+    // Half of the smallest object for each mount, and what the rest of the kernel does meanwhile: up to
+    // 240 KiB were seen on a stock kernel, also with few mounts.
+    let noise = if lab::is_debug() { 1000 } else { 500 };
     let allowed = noise + (mounts * 4 / 1024) as i64;
     for (name, kib) in grown {
         ensure!(
