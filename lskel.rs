@@ -45,7 +45,10 @@ pub(crate) use self::{
         LoadError,
         Step, //
     },
-    prog::Prog,
+    prog::{
+        open_target,
+        Prog, //
+    },
     skeleton::{
         MapDef,
         Object,

@@ -8,6 +8,5 @@ s/^macro_rules! \(const_link_name\|late_initcall_sync\|lskel_fields\) /#[macro_e
 /^#!\[allow(unsafe_code,/d
 /^#!\[allow($/,/^)\]$/d
 /^#!\[allow(unreachable_pub,/d
-/^#\[allow(unused_\(macros\|imports\),/d
 # What the kernel's bindings lack comes with them.
 s/^mod bindings;$/use kernel::bindings;/

@@ -16,7 +16,6 @@
 /// ```ignore
 /// late_initcall_sync!(attach);
 /// ```
-#[allow(unused_macros, reason = "only some modules have use for it")]
 macro_rules! late_initcall_sync {
     ($function:path) => {
         #[allow(
@@ -46,5 +45,4 @@ macro_rules! late_initcall_sync {
         }
     };
 }
-#[allow(unused_imports, reason = "the same")]
 pub(crate) use late_initcall_sync;

@@ -61,6 +61,15 @@ enum Kind {
     Never(&'static str),
 }
 
+/// Opens what a prog is to be attached to: the folder of a cgroup, the file of a namespace.
+///
+/// # Errors
+///
+/// As [`OwnedFd::open`].
+pub(crate) fn open_target(path: &'static CStr) -> Result<OwnedFd, LoadError> {
+    OwnedFd::open(path).map_err(LoadError::at(Step::Open(path)))
+}
+
 impl Prog<'_> {
     fn kind(&self) -> Kind {
         let returns = self.section_head() == b"kretprobe.multi";

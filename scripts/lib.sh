@@ -72,6 +72,14 @@ clang_args() { ! grep -qx CONFIG_CC_IS_CLANG=y "$1/include/config/auto.conf" || 
 # compilers: what builds kernels here. Not the toolchain root as a whole: most of its packages have no part in that.
 compilers() { "$TOP/scripts/in-toolroot" sh -c 'for tool in clang ld.lld rustc bindgen pahole; do $tool --version; done'; }
 
+# check_config LINES CONFIG LOG: every line of the fragments is in the configuration. An option whose needs are not
+# met goes in silence.
+check_config() {
+	local lost
+	lost=$(grep -E '^(CONFIG_|# CONFIG_.* is not set)' "$1" | grep -vxFf "$2" | head -n 3 | paste -sd' ' || true)
+	[[ -z $lost ]] || die "the configuration does not hold: $lost" "see $3 and qemu-test/configs"
+}
+
 # need_root: chroot, mount namespaces and mmdebstrap need it.
 need_root() {
 	((EUID == 0)) || die "this needs root (mmdebstrap, mount namespaces, chroot)" \

@@ -14,13 +14,12 @@
 mod object;
 
 use crate::{
-    bpf::fd::OwnedFd,
     hold,
     lskel::{
+        open_target,
         LoadError,
         Open,
-        Skeleton,
-        Step, //
+        Skeleton, //
     },
     Held, //
 };
@@ -33,7 +32,7 @@ const CGROUP: &CStr = c"/sys/fs/cgroup";
 pub(crate) fn load() -> Result<Held, LoadError> {
     let skeleton = Skeleton::<Open<CgroupDeny>>::open().load()?;
     let progs = skeleton.progs();
-    let root = OwnedFd::open(CGROUP).map_err(LoadError::at(Step::Open(CGROUP)))?;
+    let root = open_target(CGROUP)?;
 
     hold([
         progs.deny_sysctl.attach_cgroup(&root)?,

@@ -14,16 +14,13 @@
 mod object;
 
 use crate::{
-    bpf::{
-        fd::OwnedFd,
-        syscall::IterTarget, //
-    },
+    bpf::syscall::IterTarget,
     hold,
     lskel::{
+        open_target,
         LoadError,
         Open,
-        Skeleton,
-        Step, //
+        Skeleton, //
     },
     Held, //
 };
@@ -39,7 +36,7 @@ const CGROUP: &CStr = c"/sys/fs/cgroup";
 pub(crate) fn load() -> Result<Held, LoadError> {
     let skeleton = Skeleton::<Open<IterCgroup>>::open().load()?;
     let progs = skeleton.progs();
-    let folder = OwnedFd::open(CGROUP).map_err(LoadError::at(Step::Open(CGROUP)))?;
+    let folder = open_target(CGROUP)?;
 
     hold([
         // Without a folder it is the root of cgroup2.

@@ -15,16 +15,13 @@
 mod object;
 
 use crate::{
-    bpf::{
-        fd::OwnedFd,
-        syscall::IterTarget, //
-    },
+    bpf::syscall::IterTarget,
     hold,
     lskel::{
+        open_target,
         LoadError,
         Open,
-        Skeleton,
-        Step, //
+        Skeleton, //
     },
     Held, //
 };
@@ -37,7 +34,7 @@ const NO_CGROUP: &CStr = c"/proc";
 pub(crate) fn load() -> Result<Held, LoadError> {
     let skeleton = Skeleton::<Open<RefusedAttach>>::open().load()?;
     let progs = skeleton.progs();
-    let no_cgroup = OwnedFd::open(NO_CGROUP).map_err(LoadError::at(Step::Open(NO_CGROUP)))?;
+    let no_cgroup = open_target(NO_CGROUP)?;
     let ways = [
         // Not by a module.
         progs.no_kprobe.attach(),

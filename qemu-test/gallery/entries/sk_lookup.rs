@@ -14,13 +14,12 @@
 mod object;
 
 use crate::{
-    bpf::fd::OwnedFd,
     hold,
     lskel::{
+        open_target,
         LoadError,
         Open,
-        Skeleton,
-        Step, //
+        Skeleton, //
     },
     Held, //
 };
@@ -33,7 +32,7 @@ const NETNS: &CStr = c"/proc/self/ns/net";
 pub(crate) fn load() -> Result<Held, LoadError> {
     let skeleton = Skeleton::<Open<SkLookup>>::open().load()?;
     let progs = skeleton.progs();
-    let netns = OwnedFd::open(NETNS).map_err(LoadError::at(Step::Open(NETNS)))?;
+    let netns = open_target(NETNS)?;
 
     hold(progs.choose_socket.attach_netns(&netns)?)
 }

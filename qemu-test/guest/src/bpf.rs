@@ -106,16 +106,26 @@ pub fn prog(name: &str, btf_name: Option<&str>) -> Result<OwnedFd> {
         opts.func_info_cnt = 1;
         opts.func_info_rec_size = size_of_val(&function) as u32;
     }
+    load_prog(sys::BPF_PROG_TYPE_SOCKET_FILTER, name, &insns, &mut opts)
+}
+
+/// Loads a prog of these instructions.
+pub fn load_prog(
+    prog_type: u32,
+    name: &str,
+    insns: &[sys::bpf_insn],
+    opts: &mut sys::bpf_prog_load_opts,
+) -> Result<OwnedFd> {
     let name = CString::new(name)?;
-    // SAFETY: all pointers are to live values of this function, with their counts.
+    // SAFETY: all pointers are to live values of this function and its callers, with their counts.
     let fd = unsafe {
         sys::bpf_prog_load(
-            sys::BPF_PROG_TYPE_SOCKET_FILTER,
+            prog_type,
             name.as_ptr(),
             c"GPL".as_ptr(),
             insns.as_ptr(),
             insns.len() as _,
-            &mut opts,
+            opts,
         )
     };
     owned(fd).context("loading a prog of the test's own")
@@ -321,7 +331,8 @@ fn btf_of_function(name: &str) -> Result<OwnedFd> {
     owned(fd).context("loading BTF")
 }
 
-fn owned(fd: i32) -> Result<OwnedFd> {
+/// What libbpf has given: an fd, or an errno below 0.
+pub fn owned(fd: i32) -> Result<OwnedFd> {
     if fd < 0 {
         return Err(std::io::Error::from_raw_os_error(-fd).into());
     }

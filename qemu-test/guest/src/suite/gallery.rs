@@ -25,8 +25,8 @@ use rustix::io::Errno;
 use rustix::mount::{mount, MountFlags};
 use scenarios::{GALLERY, MODULE_DIR};
 
-use crate::bpf::{self, Ids};
-use crate::kernel::{dmesg, eventually, insmod_with};
+use crate::bpf;
+use crate::kernel::{dmesg, insmod_with};
 
 /// Where the entries that attach to a cgroup look for it.
 const CGROUP: &str = "/sys/fs/cgroup";
@@ -117,16 +117,4 @@ fn expect_bss(entry: &str, expected: &[(&str, u64)]) -> Result<()> {
         ensure!(seen == *value, "{variable}: expected {value}, seen {seen}");
     }
     Ok(())
-}
-
-/// Checks that the kernel has nothing that it did not have then.
-fn expect_nothing_since(before: &Ids) -> Result<()> {
-    eventually(|| {
-        let left = Ids::now().since(before);
-        ensure!(
-            left == Ids::default(),
-            "left: expected nothing, seen {left:?}"
-        );
-        Ok(())
-    })
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{chown, MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
@@ -96,14 +96,6 @@ fn bpftool(what: &str) -> Result<Vec<Value>> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-fn owned(fd: i32, what: &str) -> Result<OwnedFd> {
-    if fd < 0 {
-        return Err(std::io::Error::from_raw_os_error(-fd)).context(what.to_owned());
-    }
-    // SAFETY: libbpf has just opened it and nobody else has it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
 /// Loads a prog of a type that returns `ret` after `more` instructions that do nothing.
 fn prog(prog_type: u32, attach_type: u32, name: &str, more: usize, ret: i32) -> Result<OwnedFd> {
     let insn = |code: u32, imm| sys::bpf_insn {
@@ -119,19 +111,7 @@ fn prog(prog_type: u32, attach_type: u32, name: &str, more: usize, ret: i32) -> 
         expected_attach_type: attach_type,
         ..Default::default()
     };
-    let name = CString::new(name)?;
-    // SAFETY: all pointers are to live values of this function, with their counts.
-    let fd = unsafe {
-        sys::bpf_prog_load(
-            prog_type,
-            name.as_ptr(),
-            c"GPL".as_ptr(),
-            insns.as_ptr(),
-            insns.len() as _,
-            &mut opts,
-        )
-    };
-    owned(fd, "loading a prog")
+    bpf::load_prog(prog_type, name, &insns, &mut opts)
 }
 
 /// Runs a prog on a packet of zeroes.
@@ -543,7 +523,7 @@ fn link(
     let opts = opts.map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: the options are live, if there are any.
     let fd = unsafe { sys::bpf_link_create(prog.as_raw_fd(), target, attach_type, opts) };
-    owned(fd, "making a link")
+    bpf::owned(fd).context("making a link")
 }
 
 pub fn links_debug_names_what_links_are_attached_to() -> Result<()> {

@@ -8,7 +8,7 @@ use rustix::fs::{setxattr, XattrFlags};
 use rustix::io::Errno;
 use scenarios::GALLERY;
 
-use super::{expect_bss, expect_bss_array, expect_nothing_since, load, said_of, test_run};
+use super::{expect_bss, expect_bss_array, load, said_of, test_run};
 use crate::bpf::{self, Ids};
 use crate::kernel::{eventually, expect_fds, fds, need_bpf_lsm, rmmod};
 
@@ -185,7 +185,7 @@ pub fn gallery_a_kernel_thread_attaches_what_needs_no_process() -> Result<()> {
     );
     expect_fds(&fds_before, "insmod")?;
     rmmod(GALLERY)?;
-    expect_nothing_since(&before)?;
+    bpf::expect_nothing_since(&before, "rmmod")?;
     drop(bystander);
     Ok(())
 }

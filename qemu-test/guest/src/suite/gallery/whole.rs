@@ -5,9 +5,9 @@ use anyhow::{ensure, Result};
 use rustix::io::Errno;
 use scenarios::{C_MODULE, GALLERY, MODULE_DIR};
 
-use super::{expect_nothing_since, load, load_gallery, try_load};
+use super::{load, load_gallery, said_of, try_load};
 use crate::bpf::{self, Ids};
-use crate::kernel::{dmesg, expect_fds, fds, insmod_in_child, insmod_with, loaded_modules, rmmod};
+use crate::kernel::{expect_fds, fds, insmod_in_child, insmod_with, loaded_modules, rmmod};
 
 pub fn gallery_a_refused_prog_is_explained_in_dmesg() -> Result<()> {
     let seen = try_load(&["broken"])?;
@@ -15,12 +15,11 @@ pub fn gallery_a_refused_prog_is_explained_in_dmesg() -> Result<()> {
         seen == Err(Errno::ACCESS),
         "insmod: expected EACCES, seen {seen:?}"
     );
-    let lines = said("broken")?;
+    let lines = said_of("broken")?;
     // The verifier's words, under the prog's name, and nothing of the prog before it.
     let (last, log) = lines.split_last().expect("at least one line");
     ensure!(
-        log.iter()
-            .all(|line| line.starts_with("broken: reads_too_far: "))
+        log.iter().all(|line| line.starts_with("reads_too_far: "))
             && log
                 .iter()
                 .any(|line| line.contains("invalid access to map value"))
@@ -28,7 +27,7 @@ pub fn gallery_a_refused_prog_is_explained_in_dmesg() -> Result<()> {
         "expected the verifier's log of reads_too_far, seen {lines:?}"
     );
     ensure!(
-        last == "broken: failed to load prog reads_too_far: EACCES (-13)",
+        last == "failed to load prog reads_too_far: EACCES (-13)",
         "expected a last line that names prog and errno, seen {last:?}"
     );
     Ok(())
@@ -44,7 +43,7 @@ pub fn gallery_log_level_sets_what_is_logged() -> Result<()> {
         seen == Err(Errno::ACCESS),
         "insmod: expected EACCES, seen {seen:?}"
     );
-    let lines = said("broken")?;
+    let lines = said_of("broken")?;
     ensure!(
         lines.iter().any(|line| line.contains("verification time"))
             && !lines.iter().any(|line| line.contains("R0=")),
@@ -71,9 +70,9 @@ pub fn gallery_names_what_the_kernel_lacks() -> Result<()> {
             seen == Err(Errno::NOENT),
             "insmod: expected ENOENT, seen {seen:?}"
         );
-        let lines = said(entry)?;
+        let lines = said_of(entry)?;
         ensure!(
-            lines == [format!("{entry}: {expected}")],
+            lines == [expected],
             "expected one line, {expected:?}, seen {lines:?}"
         );
     }
@@ -88,22 +87,13 @@ pub fn gallery_a_failed_load_leaves_no_btf_of_a_module_open() -> Result<()> {
         seen == Err(Errno::NOENT),
         "insmod: expected ENOENT, seen {seen:?}"
     );
-    let lines = said("module_btf")?;
+    let lines = said_of("module_btf")?;
     // preload() was found, in the C provider.
     ensure!(
         lines.len() == 1 && lines[0].contains("failed to find bpf_no_such_kfunc"),
         "expected one line that names bpf_no_such_kfunc, seen {lines:?}"
     );
     expect_fds(&before, "a refused insmod")
-}
-
-/// What an entry has said in dmesg.
-fn said(entry: &str) -> Result<Vec<String>> {
-    Ok(dmesg()?
-        .into_iter()
-        .filter_map(|line| line.strip_prefix("lskel_gallery: ").map(str::to_owned))
-        .filter(|line| line.starts_with(&format!("{entry}: ")))
-        .collect())
 }
 
 pub fn gallery_leaves_nothing_after_rmmod() -> Result<()> {
@@ -115,7 +105,7 @@ pub fn gallery_leaves_nothing_after_rmmod() -> Result<()> {
     expect_fds(&fds_before, "insmod")?;
     rmmod(GALLERY)?;
     expect_fds(&fds_before, "rmmod")?;
-    expect_nothing_since(&before)?;
+    bpf::expect_nothing_since(&before, "rmmod")?;
     drop(bystander);
     Ok(())
 }
@@ -134,7 +124,7 @@ pub fn gallery_leaves_nothing_when_its_last_entry_is_refused() -> Result<()> {
         "expected no {GALLERY}, seen it loaded"
     );
     expect_fds(&fds_before, "a refused insmod")?;
-    expect_nothing_since(&before)?;
+    bpf::expect_nothing_since(&before, "a refused insmod")?;
     // And it can be loaded after that.
     load("bloom_filter")?;
     drop(bystander);
