@@ -55,6 +55,10 @@ test-distro: ## install the packages in a whole Debian and boot it under QEMU
 test-debug: ## the tests on a debug kernel: KASAN, lockdep, kmemleak, failed allocations; SHARD= for a part
 	@scripts/test-debug
 
+.PHONY: test-sanitized
+test-sanitized: ## the generator's tests with the address sanitizer
+	@scripts/test-sanitized
+
 .PHONY: test-builtin
 test-builtin: ## the tests of the module built into a kernel: KUnit, init's fds, an LSM prog before init, costs
 	@scripts/test-builtin

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Has libbpf's calls that read the build host go to `src/host.rs`, and tells the tests where its headers
-//! are.
+//! are, and the worker whether it is built with a sanitizer.
 
 fn main() {
     for function in ["fopen64", "gzopen64", "open64", "uname"] {
@@ -9,6 +9,10 @@ fn main() {
     }
     if let Ok(include) = std::env::var("DEP_BPF_INCLUDE") {
         println!("cargo::rustc-env=LIBBPF_INCLUDE={include}");
+    }
+    println!("cargo::rustc-check-cfg=cfg(sanitized)");
+    if std::env::var_os("CARGO_CFG_SANITIZE").is_some() {
+        println!("cargo::rustc-cfg=sanitized");
     }
     println!("cargo::rerun-if-changed=build.rs");
 }

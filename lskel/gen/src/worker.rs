@@ -130,7 +130,10 @@ pub fn serve() -> io::Result<()> {
         };
         setrlimit(resource, limit)
     };
-    limit(Resource::As, MEMORY)?;
+    // The address sanitizer maps terabytes.
+    if !cfg!(sanitized) {
+        limit(Resource::As, MEMORY)?;
+    }
     limit(Resource::Core, 0)?;
 
     let request: Request = serde_json::from_reader(io::stdin())?;

@@ -68,8 +68,9 @@ fn no_damaged_object_crashes_or_hangs_the_tool() {
         });
         match result.map_err(root) {
             Ok(_) => made += 1,
-            Err(Error::Crash { how, .. }) => {
+            Err(Error::Crash { how, log }) => {
                 assert!(!how.contains("longer than"), "mutant {number} hangs");
+                assert!(!log.contains("Sanitizer"), "mutant {number}: {log}");
                 crashed += 1;
             }
             Err(_) => refused += 1,

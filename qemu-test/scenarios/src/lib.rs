@@ -296,13 +296,14 @@ macro_rules! each_scenario {
             the_kernels_own_unit_tests_of_rust_pass, Passes,
                 [DebugKernel, Shard("controls"), Cmdline("kunit.autorun=1")];
             // Each allocation in turn fails.
-            every_failed_allocation_of_insmod_unwinds, Passes, [DebugKernel, Shard("failpoints")];
+            every_failed_allocation_of_insmod_unwinds, Passes,
+                [DebugKernel, Shard("failpoints"), TestModule("lab_stacks")];
             every_failed_allocation_of_a_mount_is_the_kernels_own, Passes, [DebugKernel, Shard("failpoints")];
             every_failed_allocation_of_rmmod_is_harmless, Passes, [DebugKernel, Shard("failpoints")];
             failed_allocations_of_each_gallery_entry_unwind, Passes,
-                [DebugKernel, Shard("gallery"), TestModule("lskel_gallery")];
+                [DebugKernel, Shard("gallery"), TestModule("lskel_gallery"), TestModule("lab_stacks")];
             the_c_provider_with_failed_allocations, Passes,
-                [DebugKernel, Shard("failpoints"), CModule];
+                [DebugKernel, Shard("failpoints"), CModule, TestModule("lab_stacks")];
             // Much of it; README.md says how to choose how much.
             a_storm_of_mounts_reads_signals_and_rmmods_is_harmless, Passes,
                 [Shard("storms"), TwoCpus];

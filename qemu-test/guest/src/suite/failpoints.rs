@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Each allocation of an operation in turn fails, in a child: what comes of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::{ensure, Context, Result};
+use libbpf_rs::{MapCore, MapFlags};
 use rustix::io::Errno;
 use scenarios::{C_MODULE, GALLERY, MODULE_DIR};
 
@@ -18,10 +19,9 @@ use crate::suite::gallery::mount_cgroup2;
 use crate::suite::storms::setting;
 
 const MNT: &str = "/tmp/bpf";
-/// How many allocations of an insmod are tried, and of that of a gallery entry: the verifier makes thousands.
-const POINTS: u64 = 250;
-const GALLERY_POINTS: u64 = 20;
-/// More than there are.
+/// How many allocations of a gallery entry are tried at least, where the entries before it came by the same calls.
+const LEAST: usize = 5;
+/// More than there are: ALL in qemu-test/modules/lab_stacks.bpf.c.
 const NEVER: u32 = 1_000_000;
 /// Entries that have no part in this: they fail by themselves, or load in another task.
 const NOT_SWEPT: &[&str] = &[
@@ -99,6 +99,8 @@ impl Module {
 struct Tally {
     /// Allocations in it.
     all: u32,
+    /// By how many ways the kernel came to them.
+    stacks: usize,
     /// Those that were made to fail.
     points: u32,
     /// The operation was done in spite of the fault.
@@ -150,8 +152,12 @@ impl Tally {
             .collect::<Vec<_>>()
             .join(", ");
         note(&format!(
-            "| {module} | {operation} | {} | {} | {} | {errors} | {} | {} | {} | {} |",
+            "| {module} | {operation} | {} | {} | {} | {} | {errors} | {} | {} | {} | {} |",
             self.all.max(self.points),
+            match self.stacks {
+                0 => String::new(),
+                stacks => stacks.to_string(),
+            },
             self.points,
             self.done,
             self.spoken.len(),
@@ -201,39 +207,63 @@ fn baseline() -> Result<Ids> {
     Ok(Ids::now())
 }
 
-/// `count` numbers of allocations out of `all`: those at either end, where each is another, and some between.
-fn points(all: u32, count: u32) -> Vec<u32> {
-    let end = count / 3;
-    let step = (all.saturating_sub(2 * end) / end.max(1)).max(1);
-    let between = (end..all.saturating_sub(end)).step_by(step as usize);
-    let (first, last) = (1..=end.min(all), all.saturating_sub(end)..=all);
-    let mut points: Vec<_> = first
-        .chain(between)
-        .chain(last)
-        .filter(|nth| *nth > 0)
+/// Loads the module without a fault. Of each allocation: a hash of the calls that led to it.
+fn stacks(module: &Module) -> Result<Vec<u64>> {
+    insmod_in_child(&format!("{MODULE_DIR}/lab_stacks.ko"), "")?;
+    let whole = Fault::run(NEVER, &["insmod", &module.file, &module.params])?;
+    whole.answer.context("insmod without a fault")?;
+    let map = bpf::map("lab_stacks")?;
+    let stacks = (0..whole.allocations)
+        .map(|index| {
+            let hash = map.lookup(&index.to_ne_bytes(), MapFlags::ANY)?;
+            let hash = hash.and_then(|bytes| bytes.try_into().ok());
+            let hash = u64::from_ne_bytes(hash.context("more allocations than lab_stacks holds")?);
+            ensure!(hash != 0, "allocation {index} was not written down");
+            Ok(hash)
+        })
         .collect();
-    points.sort_unstable();
-    points.dedup();
-    points
+    drop(map);
+    rmmod("lab_stacks")?;
+    module.expect_loaded_to_work()?;
+    stacks
 }
 
-/// Loads with faults, about `count` of them.
-fn insmod_sweep(module: &Module, count: u64) -> Result<Tally> {
+/// The first allocation of each stack that is not `known`, and at least some others. On request, each one.
+fn points(stacks: &[u64], known: &mut BTreeSet<u64>) -> Result<Vec<u32>> {
+    let every = setting("every_allocation", 0, 0)? == 1;
+    let step = stacks.len().div_ceil(LEAST).max(1);
+    Ok((1..)
+        .zip(stacks)
+        .enumerate()
+        .filter_map(|(index, (nth, stack))| {
+            let new = known.insert(*stack);
+            (every || new || index % step == 0).then_some(nth)
+        })
+        .collect())
+}
+
+/// Loads with faults: see [`points`].
+fn insmod_sweep(module: &Module, known: &mut BTreeSet<u64>) -> Result<Tally> {
     // What the kernel keeps once it has it.
     module.expect_to_work()?;
     let before = baseline()?;
     let insmod = |nth| Fault::run(nth, &["insmod", &module.file, &module.params]);
-    let whole = insmod(NEVER)?;
-    whole.answer.context("insmod without a fault")?;
-    module.expect_loaded_to_work()?;
+    let stacks = stacks(module)?;
     let mut messages = Messages::from_now()?;
     let mut tally = Tally {
-        all: whole.allocations,
+        all: stacks.len() as u32,
+        stacks: stacks.iter().collect::<BTreeSet<_>>().len(),
         ..Default::default()
     };
     let prefix = format!("{}: ", module.name);
     let mut silent = Vec::new();
-    for nth in points(whole.allocations, count as u32) {
+    let points = points(&stacks, known)?;
+    note(&format!(
+        "insmod: {} points of {} allocations",
+        points.len(),
+        tally.all
+    ));
+    for nth in points {
         let fault = insmod(nth)?;
         if !fault.hit {
             // One time there are a few more than the other.
@@ -379,7 +409,7 @@ fn expect_clean(tally: &Tally) -> Result<()> {
 }
 
 pub fn every_failed_allocation_of_insmod_unwinds() -> Result<()> {
-    let tally = insmod_sweep(&Module::ours(), setting("points", POINTS, POINTS)?)?;
+    let tally = insmod_sweep(&Module::ours(), &mut BTreeSet::new())?;
     tally.row("bpf_preload_rs", "insmod");
     ensure!(
         !tally.spoken.is_empty(),
@@ -403,7 +433,7 @@ pub fn failed_allocations_of_each_gallery_entry_unwind() -> Result<()> {
         })
         .filter(|entry| !NOT_SWEPT.contains(entry))
         .collect();
-    let count = setting("points", GALLERY_POINTS, GALLERY_POINTS)?;
+    let mut known = BTreeSet::new();
     let mut all = Tally::default();
     let mut swept = 0;
     for entry in &entries {
@@ -413,7 +443,7 @@ pub fn failed_allocations_of_each_gallery_entry_unwind() -> Result<()> {
             continue;
         }
         swept += 1;
-        let tally = insmod_sweep(&module, count).with_context(|| format!("entry {entry}"))?;
+        let tally = insmod_sweep(&module, &mut known).with_context(|| format!("entry {entry}"))?;
         expect_clean(&tally).with_context(|| format!("entry {entry}"))?;
         note(&format!(
             "{entry}: {} of {} points",
@@ -421,6 +451,8 @@ pub fn failed_allocations_of_each_gallery_entry_unwind() -> Result<()> {
         ));
         all.add(tally);
     }
+    // Those of each entry are others' too.
+    all.stacks = known.len();
     all.row(GALLERY, &format!("insmod of {swept} entries"));
     ensure!(
         swept > 40,
@@ -463,7 +495,7 @@ pub fn every_failed_allocation_of_rmmod_is_harmless() -> Result<()> {
 
 pub fn the_c_provider_with_failed_allocations() -> Result<()> {
     let c = Module::c();
-    insmod_sweep(&c, setting("points", POINTS, POINTS)?)?.row("bpf_preload (C)", "insmod");
+    insmod_sweep(&c, &mut BTreeSet::new())?.row("bpf_preload (C)", "insmod");
     mount_sweep(Some(&c), true)?.row("bpf_preload (C)", "first mount");
     mount_sweep(Some(&c), false)?.row("bpf_preload (C)", "later mount");
     rmmod_sweep(&c)?.row("bpf_preload (C)", "rmmod");
