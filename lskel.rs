@@ -50,6 +50,8 @@ pub(crate) use self::{
         Prog, //
     },
     skeleton::{
+        Attached,
+        Loaded,
         MapDef,
         Object,
         Open,

@@ -188,7 +188,7 @@ impl FunctionList {
             .map(|name| name.to_bytes_with_nul().len())
             .sum();
         let memory = UserBuf::new(words * size_of::<u64>() + bytes)?;
-        let mut image = KVVec::with_capacity(memory.len(), GFP_KERNEL)?;
+        let mut image = KVVec::with_capacity(memory.size(), GFP_KERNEL)?;
         let cookies_at = memory.addr() + (names.len() * size_of::<u64>()) as u64;
         let mut name_at = memory.addr() + (words * size_of::<u64>()) as u64;
 

@@ -166,7 +166,7 @@ fn slot() -> &'static Atomic<*mut bpf_preload_ops> {
 ///
 /// # Invariants
 ///
-/// `inner` comes from [`KBox::into_raw`]; [`REGISTERED`] points to it, and `bpf_preload_ops` to its
+/// `inner` comes from [`KBox::into_raw`]; `REGISTERED` points to it, and `bpf_preload_ops` to its
 /// ops, unless a provider that does not look has overwritten that.
 pub(crate) struct Registration<P: Preload> {
     inner: NonNull<Inner<P>>,

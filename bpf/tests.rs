@@ -8,13 +8,7 @@ use super::{
         IterLink,
         Link, //
     },
-    preload::{
-        LinkName,
-        Pin,
-        Preload,
-        Registration,
-        BPF_PRELOAD_LINKS, //
-    },
+    preload::LinkName,
     syscall::{
         self,
         LinkTarget,
@@ -56,16 +50,8 @@ fn prog(insns: &[u8]) -> Result<OwnedFd> {
 /// `r0 = 0; exit`
 const GOOD: [u8; 16] = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
 
-struct Nothing;
-
-impl Preload for Nothing {
-    fn preload(&self) -> Result<[Pin<'_>; BPF_PRELOAD_LINKS]> {
-        Err(ENOENT)
-    }
-}
-
 #[kunit_tests(rust_bpf)]
-mod tests {
+mod suite {
     use super::*;
 
     /// The lowest free number is given out first: it is the same again, so it was closed.
@@ -140,6 +126,21 @@ mod tests {
     #[test]
     #[cfg(any(CONFIG_BPF_PRELOAD_RS = "y", CONFIG_BPF_PRELOAD_UMD = "y"))]
     fn a_second_provider_is_refused() {
+        use super::super::preload::{
+            Pin,
+            Preload,
+            Registration,
+            BPF_PRELOAD_LINKS, //
+        };
+
+        struct Nothing;
+
+        impl Preload for Nothing {
+            fn preload(&self) -> Result<[Pin<'_>; BPF_PRELOAD_LINKS]> {
+                Err(ENOENT)
+            }
+        }
+
         // SAFETY: NULL stands for what is built in.
         static BUILT_IN: ThisModule = unsafe { ThisModule::from_ptr(core::ptr::null_mut()) };
         let error = Registration::new(&BUILT_IN, Nothing).err();

@@ -86,7 +86,7 @@ impl UserBuf {
     }
 
     /// Its size, in bytes.
-    pub(crate) fn len(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.len
     }
 

@@ -61,7 +61,7 @@ fn next_fd() -> Result<u32> {
 }
 
 #[kunit_tests(rust_lskel)]
-mod tests {
+mod suite {
     use super::*;
 
     #[test]

@@ -14,6 +14,8 @@ use rustix::mount::{mount, MountFlags};
 use crate::kernel::fds;
 
 const DEBUGFS: &str = "/sys/kernel/debug";
+/// Where [`mount_tracing`] mounts tracefs.
+pub const TRACING: &str = "/sys/kernel/tracing";
 const KMEMLEAK: &str = "/sys/kernel/debug/kmemleak";
 /// kmemleak says nothing of what is younger than 5 s.
 const KMEMLEAK_AGE: Duration = Duration::from_secs(6);
@@ -138,6 +140,21 @@ pub fn expect_no_leak() -> Result<()> {
     let leaks = fs::read_to_string(KMEMLEAK).context(KMEMLEAK)?;
     ensure!(leaks.is_empty(), "expected no leaked memory, seen {leaks}");
     Ok(())
+}
+
+/// Mounts tracefs, where tests look at the kernel's events.
+pub fn mount_tracing() -> Result<()> {
+    mount("tracefs", TRACING, "tracefs", MountFlags::empty(), None).context("mounting tracefs")
+}
+
+/// Whether the init function of a module was called since this was asked last.
+pub fn init_was_called() -> Result<bool> {
+    let event = format!("{TRACING}/events/initcall/initcall_start/enable");
+    fs::write(&event, "1").context(event)?;
+    let trace = format!("{TRACING}/trace");
+    let events = fs::read_to_string(&trace).context(trace.clone())?;
+    fs::write(&trace, "").context(trace)?;
+    Ok(events.contains("initcall_start: "))
 }
 
 /// An operation with a fault: the `nth` allocation in it fails.

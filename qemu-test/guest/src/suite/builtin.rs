@@ -295,7 +295,10 @@ pub fn boot_and_mounts_cost_this_much() -> Result<()> {
             millis(start().time),
         ),
         ("first mount, ms", millis(mounts[0])),
-        ("both", millis(start().time + mounts[0])),
+        (
+            "start and first mount, ms",
+            millis(start().time + mounts[0]),
+        ),
         ("third mount, ms", millis(mounts[2])),
         ("MemTotal, KiB", meminfo("MemTotal")?.to_string()),
         (

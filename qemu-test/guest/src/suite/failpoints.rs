@@ -14,7 +14,7 @@ use crate::kernel::{
     insmod_in_child, loaded_modules, module, module_file, mount_bpffs, rmmod, umount, Messages,
 };
 use crate::ktap::note;
-use crate::lab::{within_module, Fault};
+use crate::lab::{init_was_called, mount_tracing, within_module, Fault};
 use crate::suite::gallery::mount_cgroup2;
 use crate::suite::storms::setting;
 
@@ -107,7 +107,7 @@ struct Tally {
     done: u32,
     /// It was refused, by errno.
     refused: BTreeMap<i32, u32>,
-    /// Refused by the module, without a line that says why. Before its first line the kernel has not come to it.
+    /// Refused by the module, without a line that says why.
     silent: Vec<u32>,
     spoken: Vec<String>,
     /// The task had other fds after it.
@@ -248,7 +248,9 @@ fn insmod_sweep(module: &Module, known: &mut BTreeSet<u64>) -> Result<Tally> {
     module.expect_to_work()?;
     let before = baseline()?;
     let insmod = |nth| Fault::run(nth, &["insmod", &module.file, &module.params]);
+    init_was_called()?;
     let stacks = stacks(module)?;
+    ensure!(init_was_called()?, "expected a call of init, seen none");
     let mut messages = Messages::from_now()?;
     let mut tally = Tally {
         all: stacks.len() as u32,
@@ -256,7 +258,6 @@ fn insmod_sweep(module: &Module, known: &mut BTreeSet<u64>) -> Result<Tally> {
         ..Default::default()
     };
     let prefix = format!("{}: ", module.name);
-    let mut silent = Vec::new();
     let points = points(&stacks, known)?;
     note(&format!(
         "insmod: {} points of {} allocations",
@@ -264,6 +265,7 @@ fn insmod_sweep(module: &Module, known: &mut BTreeSet<u64>) -> Result<Tally> {
         tally.all
     ));
     for nth in points {
+        init_was_called()?;
         let fault = insmod(nth)?;
         if !fault.hit {
             // One time there are a few more than the other.
@@ -283,12 +285,11 @@ fn insmod_sweep(module: &Module, known: &mut BTreeSet<u64>) -> Result<Tally> {
                 .expect_loaded_to_work()
                 .with_context(|| format!("loaded in spite of fault {nth}"))?;
         } else if lines.is_empty() {
-            silent.push(nth);
-        } else {
-            // What comes before belongs to the kernel's own module loader.
-            if tally.spoken.is_empty() {
-                silent.clear();
+            // Otherwise the kernel's own module loader had no memory.
+            if init_was_called()? {
+                tally.silent.push(nth);
             }
+        } else {
             ensure!(
                 lines.len() == 1,
                 "fault {nth}: more than one line: {lines:?}"
@@ -313,9 +314,6 @@ fn insmod_sweep(module: &Module, known: &mut BTreeSet<u64>) -> Result<Tally> {
         }
         messages.new_lines()?;
         progress("insmod", tally.points);
-    }
-    if !tally.spoken.is_empty() {
-        tally.silent = silent;
     }
     Ok(tally)
 }
@@ -409,6 +407,7 @@ fn expect_clean(tally: &Tally) -> Result<()> {
 }
 
 pub fn every_failed_allocation_of_insmod_unwinds() -> Result<()> {
+    mount_tracing()?;
     let tally = insmod_sweep(&Module::ours(), &mut BTreeSet::new())?;
     tally.row("bpf_preload_rs", "insmod");
     ensure!(
@@ -420,6 +419,7 @@ pub fn every_failed_allocation_of_insmod_unwinds() -> Result<()> {
 
 pub fn failed_allocations_of_each_gallery_entry_unwind() -> Result<()> {
     mount_cgroup2();
+    mount_tracing()?;
     // The module's parameters are the entries: "parm=NAME:WHAT" in its .modinfo.
     let file = fs::read(format!("{MODULE_DIR}/{GALLERY}.ko"))?;
     let entries: Vec<_> = file
@@ -494,6 +494,7 @@ pub fn every_failed_allocation_of_rmmod_is_harmless() -> Result<()> {
 }
 
 pub fn the_c_provider_with_failed_allocations() -> Result<()> {
+    mount_tracing()?;
     let c = Module::c();
     insmod_sweep(&c, &mut BTreeSet::new())?.row("bpf_preload (C)", "insmod");
     mount_sweep(Some(&c), true)?.row("bpf_preload (C)", "first mount");

@@ -13,7 +13,6 @@ use anyhow::{bail, ensure, Context, Result};
 use libbpf_rs::{MapCore, MapFlags, RingBufferBuilder};
 use rustix::io::Errno;
 use rustix::mm::{mmap, munmap, MapFlags as MmapFlags, ProtFlags};
-use rustix::mount::{mount, MountFlags};
 use rustix::thread::{capabilities, gettid, set_capabilities, CapabilitySet, CapabilitySets};
 use scenarios::GALLERY;
 
@@ -21,6 +20,7 @@ use super::{bss, expect_bss, load, number, test_run, try_load};
 use crate::bpf;
 use crate::kernel::{dmesg, eventually, o_nonblock, rmmod};
 use crate::ktap::Skip;
+use crate::lab::{mount_tracing, TRACING};
 
 pub fn gallery_core_fields_gets_the_kernels_layout() -> Result<()> {
     load("core_fields")?;
@@ -229,9 +229,7 @@ pub fn gallery_dynptr_checks_bounds_at_run_time() -> Result<()> {
 }
 
 pub fn gallery_strings_are_printed_parsed_and_traced() -> Result<()> {
-    const TRACEFS: &str = "/sys/kernel/tracing";
-
-    mount("tracefs", TRACEFS, "tracefs", MountFlags::empty(), None).context("mounting tracefs")?;
+    mount_tracing()?;
     load("strings")?;
     test_run("print_text")?;
     expect_text("strings.bss", "text", "1 beef seven")?;
@@ -254,7 +252,7 @@ pub fn gallery_strings_are_printed_parsed_and_traced() -> Result<()> {
     let mut pipe = OpenOptions::new()
         .read(true)
         .custom_flags(o_nonblock())
-        .open(format!("{TRACEFS}/trace_pipe"))?;
+        .open(format!("{TRACING}/trace_pipe"))?;
     let mut text = [0; 4096];
     let length = pipe.read(&mut text).context("reading trace_pipe")?;
     let text = String::from_utf8_lossy(&text[..length]);
