@@ -12,7 +12,8 @@ use anyhow::{bail, ensure, Context, Result};
 use clap::Parser;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use scenarios::{
-    is_debug, mode, End, Need, Scenario, BLOB, BPFTOOL, C_MODULE, MODULE_DIR, SCENARIOS, SELFTEST,
+    is_debug, mode, End, Need, Scenario, BLOB, BPFTOOL, C_MODULE, MODULE_DIR, OTHER_SHARD,
+    SCENARIOS, SELFTEST,
 };
 
 use crate::corpus;
@@ -307,15 +308,20 @@ pub fn test(mut bench: Bench, shard: Option<String>, harness: Vec<OsString>) -> 
     }
     let program = OsString::from("qemu-test test");
     let mut args = Arguments::parse_from(std::iter::once(program).chain(harness));
-    args.test_threads.get_or_insert(2);
+    // On the debug kernel each waits much: for kmemleak.
+    let debug = bench.kernels.iter().any(|kernel| is_debug(&kernel.release));
+    args.test_threads.get_or_insert(if debug { 3 } else { 2 });
     if !args.list {
         bench.probe()?;
     }
     let bench = Arc::new(bench);
     let failed = Arc::new(AtomicUsize::new(0));
     let mut trials = Vec::new();
+    // What takes long comes first: nothing waits for it alone at the end.
+    let mut scenarios: Vec<_> = SCENARIOS.iter().collect();
+    scenarios.sort_by_key(|scenario| scenario.shard() == OTHER_SHARD);
     for index in 0..bench.kernels.len() {
-        for scenario in SCENARIOS {
+        for &scenario in &scenarios {
             let (bench, failed) = (bench.clone(), failed.clone());
             let release = bench.kernels[index].release.clone();
             let wanted = match &shard {

@@ -132,10 +132,13 @@ impl Scenario {
             // A module as any other.
             Some("m") => self.needs.is_empty(),
             Some(kind) => kinds.any(|own| own == kind),
-            None => {
-                kinds.next().is_none()
-                    && (is_debug(release) || !self.needs.contains(&Need::DebugKernel))
+            None if kinds.next().is_some() => false,
+            // There: not what is about the runner, or counts instructions.
+            None if is_debug(release) => {
+                self.shard() != OTHER_SHARD
+                    || (self.end == End::Passes && !self.needs.contains(&Need::CountedTime))
             }
+            None => !self.needs.contains(&Need::DebugKernel),
         }
     }
 }
