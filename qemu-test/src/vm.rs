@@ -140,10 +140,9 @@ impl Boot {
             ));
             if let Some(firmware) = &disk.firmware {
                 // The firmware wants to be the only one that can write its variables.
-                command.args(["-machine", "smm=on"]).args([
-                    "-global",
-                    "driver=cfi.pflash01,property=secure,value=on",
-                ]);
+                command
+                    .args(["-machine", "smm=on"])
+                    .args(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
                 for (unit, file) in ["code.fd", "vars.fd"].iter().enumerate() {
                     command.arg("-drive").arg(format!(
                         "if=pflash,format=raw,unit={unit},file={},snapshot=on",
