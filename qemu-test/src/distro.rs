@@ -23,6 +23,9 @@ pub struct Args {
     /// Initramfs
     #[arg(long, value_name = "FILE")]
     initrd: PathBuf,
+    /// Folder with the firmware's code.fd and vars.fd, for Secure Boot
+    #[arg(long, value_name = "DIR")]
+    firmware: Option<PathBuf>,
     /// Name of the boot, for its log
     name: String,
     /// Names of the tests
@@ -40,6 +43,7 @@ pub fn run(mut bench: Bench, args: Args) -> Result<ExitCode> {
     boot.disk = Some(Disk {
         image: args.disk,
         initrd: args.initrd,
+        firmware: args.firmware,
     });
     boot.args = args.tests;
     boot.memory = 1024;

@@ -49,6 +49,8 @@ pub struct Disk {
     pub image: PathBuf,
     /// Its initramfs.
     pub initrd: PathBuf,
+    /// A folder with the firmware's code.fd and vars.fd, for Secure Boot.
+    pub firmware: Option<PathBuf>,
 }
 
 /// A machine to boot.
@@ -136,6 +138,18 @@ impl Boot {
                 "file={},format=raw,if=virtio,snapshot=on",
                 disk.image.display()
             ));
+            if let Some(firmware) = &disk.firmware {
+                // The firmware wants to be the only one that can write its variables.
+                command
+                    .args(["-machine", "smm=on"])
+                    .args(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
+                for (unit, file) in ["code.fd", "vars.fd"].iter().enumerate() {
+                    command.arg("-drive").arg(format!(
+                        "if=pflash,format=raw,unit={unit},file={},snapshot=on",
+                        firmware.join(file).display()
+                    ));
+                }
+            }
         } else {
             command.arg(format!("/proc/self/fd/{INITRD_FD}"));
         }
