@@ -34,8 +34,8 @@ const GRAFT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../graft");
 
 /// Memory of a machine, in MiB.
 const MEMORY: u32 = 512;
-/// The same for the debug kernel.
-const DEBUG_MEMORY: u32 = 2048;
+/// The same for the debug kernel. For an arena's 4 GiB of addresses KASAN takes 512 MiB, and gives them back late.
+const DEBUG_MEMORY: u32 = 4096;
 /// What the debug kernel is told. kmemleak sees leaks only with red zones. Unit tests run when asked for. With
 /// five levels of page tables, KASAN takes good addresses for bad ones in an interrupt at the very start.
 const DEBUG_CMDLINE: &str = "slab_debug=FZ kunit.autorun=0 no5lvl";
