@@ -23,8 +23,7 @@ const MNT: &str = "/tmp/bpf";
 const LEAST: usize = 5;
 /// More than there are: ALL in qemu-test/modules/lab_stacks.bpf.c.
 const NEVER: u32 = 1_000_000;
-/// Entries that have no part in this: they fail by themselves, or load in another task, or the kernel warns (in
-/// fprobe.c, of a failed `register_ftrace_graph()`).
+/// Entries that have no part in this: they fail by themselves, or load in another task.
 const NOT_SWEPT: &[&str] = &[
     "log_level",
     "refused_attach",
@@ -33,8 +32,6 @@ const NOT_SWEPT: &[&str] = &[
     "missing_target",
     "module_btf",
     "kernel_thread",
-    "kprobe_multi",
-    "kprobe_session",
 ];
 /// After so many points the whole of insmod, mount, read, umount and rmmod has to work.
 const WHOLE: u32 = 25;
