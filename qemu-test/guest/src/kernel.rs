@@ -17,6 +17,7 @@ use rustix::mount::{mount, unmount, MountFlags, UnmountFlags};
 use rustix::system::{delete_module, finit_module};
 
 use crate::ktap::Skip;
+use crate::lab::is_debug;
 
 static MODULE: OnceLock<String> = OnceLock::new();
 
@@ -184,14 +185,15 @@ pub fn dmesg() -> Result<Vec<String>> {
     Messages::all()?.new_lines()
 }
 
-/// Tries until it holds: what the kernel frees late may take that long.
+/// Tries until it holds: what the kernel frees late may take that long, and longer on the debug kernel.
 pub fn eventually(mut check: impl FnMut() -> Result<()>) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let seconds = if is_debug() { 60 } else { 10 };
+    let deadline = Instant::now() + Duration::from_secs(seconds);
     loop {
         match check() {
             Ok(()) => return Ok(()),
             Err(error) if Instant::now() >= deadline => {
-                return Err(error).context("still so after 10 s")
+                return Err(error).context(format!("still so after {seconds} s"))
             }
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
