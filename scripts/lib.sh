@@ -80,6 +80,9 @@ check_config() {
 	[[ -z $lost ]] || die "the configuration does not hold: $lost" "see $3 and qemu-test/configs"
 }
 
+# package_version: of the Debian packages.
+package_version() { sed -n '1s/.*(\(.*\)).*/\1/p' "$TOP/debian/changelog"; }
+
 # need_root: chroot, mount namespaces and mmdebstrap need it.
 need_root() {
 	((EUID == 0)) || die "this needs root (mmdebstrap, mount namespaces, chroot)" \
