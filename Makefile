@@ -3,7 +3,8 @@
 # For people: names for what scripts/ does. kbuild reads Kbuild, not this file.
 
 # KDIR: a kernel directory of one's own. KERNEL: another release than the default one (make kernels).
-export KDIR KERNEL KERNELS OBJECTS COMPARE SHARD CMDLINE
+# ARCH: another machine, by Debian's name. SUITE: another Debian, with its compilers.
+export ARCH SUITE KDIR KERNEL KERNELS OBJECTS COMPARE SHARD CMDLINE FULL
 # For make install and make sign.
 export DESTDIR KEY CERT
 
@@ -54,6 +55,10 @@ test-distro: ## install the packages in a whole Debian and boot it under QEMU
 .PHONY: test-debug
 test-debug: ## the tests on a debug kernel: KASAN, lockdep, kmemleak, failed allocations; SHARD= for a part
 	@scripts/test-debug
+
+.PHONY: matrix
+matrix: ## the scenarios on each kernel in the cache, and a table; KERNELS="A B" or KERNELS=all for others
+	@scripts/matrix
 
 .PHONY: test-sanitized
 test-sanitized: ## the generator's tests with the address sanitizer

@@ -7,13 +7,16 @@
 
 bpf-bindings := $(obj)/bindings_generated.rs
 
+# gcc is not told for which machine, libclang has to be.
+bpf-bindings-target := $(or $(filter --target=%,$(KBUILD_CFLAGS)),$(patsubst %-,--target=%,$(notdir $(CROSS_COMPILE))))
+
 quiet_cmd_bpf_bindings = BINDGEN $@
       cmd_bpf_bindings = \
 	$(BINDGEN) $< --rust-target 1.85 --use-core --ctypes-prefix kernel::ffi --no-layout-tests \
 		--no-debug '.*' --allowlist-function kern_sys_bpf --allowlist-type 'bpf_preload_.*' \
 		--allowlist-var '(bpf_preload_ops|BPF_PRELOAD_LINKS)' \
 		--blocklist-type '(bpf_link|module|bpf_attr)' \
-		-o $@ -- -w -funsigned-char $(filter --target=%,$(KBUILD_CFLAGS))
+		-o $@ -- -w -funsigned-char $(bpf-bindings-target)
 
 $(bpf-bindings): $(src)/bindings_helper.h FORCE
 	$(call if_changed,bpf_bindings)

@@ -194,6 +194,20 @@ impl From<LoadError> for Error {
     }
 }
 
+/// Whether `insns` are for machines of the other byte order.
+///
+/// Each loader prog starts with r6 = r1, and the two halves of an instruction's second byte, its
+/// registers, change places with the byte order.
+fn has_other_byte_order(insns: &[u8]) -> bool {
+    let registers = if cfg!(target_endian = "little") {
+        0x61
+    } else {
+        0x16
+    };
+
+    insns.get(1) == Some(&registers)
+}
+
 /// Runs a loader prog, `insns`, on a map with the value `data` and on `ctx`, which has `size`
 /// bytes.
 ///
@@ -241,7 +255,12 @@ pub(crate) unsafe fn load_and_run<C>(
         fd_array: &[map.as_raw()],
     };
     // SAFETY: by the caller's promise the loader prog names one fd, index 0.
-    let prog = unsafe { syscall::prog_load(&prog) }.map_err(LoadError::at(Step::LoadLoaderProg))?;
+    let prog = unsafe { syscall::prog_load(&prog) }
+        .map_err(LoadError::at(Step::LoadLoaderProg))
+        .map_err(|e| match has_other_byte_order(insns) {
+            true => e.with_remedy("it was generated for the other byte order"),
+            false => e,
+        })?;
 
     // SAFETY: by the caller's promise, for the context and for the addresses that the prog passes
     // on: within its map, or given by the context.

@@ -5,16 +5,52 @@ set -euo pipefail
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 CACHE=${BPF_PRELOAD_RS_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/bpf_preload_rs}
-# The Debian release whose compilers the kernel was built with.
+# The Debian release whose compilers the kernel was built with, and what it has beside it.
 SUITE=${SUITE:-trixie}
+case $SUITE in
+sid | unstable) EXTRA_SUITE=experimental ;;
+forky | testing) EXTRA_SUITE='' ;;
+*) EXTRA_SUITE=$SUITE-backports ;;
+esac
+
+# The one that builds and runs everything but kernels and modules: generator, runner, guest, QEMU.
+# shellcheck disable=SC2034
+HOST_SUITE=trixie
+
+# The machine whose kernels are meant, by Debian's name, and what it is called elsewhere. A release ends in it.
+if [[ ! ${ARCH-} ]]; then
+	case ${KERNEL-} in
+	*-arm64 | *-s390x) ARCH=${KERNEL##*-} ;;
+	*) ARCH=amd64 ;;
+	esac
+fi
+case $ARCH in
+amd64 | x86 | x86_64) ARCH=amd64 MACHINE=x86_64 KERNEL_ARCH=x86 ;;
+arm64 | aarch64) ARCH=arm64 MACHINE=aarch64 KERNEL_ARCH=arm64 ;;
+s390x | s390) ARCH=s390x MACHINE=s390x KERNEL_ARCH=s390 ;;
+*)
+	printf "%s: error: unknown architecture ARCH=%s; it is amd64, arm64 or s390x\n" "${0##*/}" "$ARCH" >&2
+	exit 1
+	;;
+esac
+RUST_TARGET=$MACHINE-unknown-linux-gnu
+# Where the toolchain root has a newer Rust than that of the suite, if ARCH= needs it.
+# shellcheck disable=SC2034
+NEWEST_RUST=/opt/rust
 
 # Cargo's output, one folder for each checkout: cargo cannot tell the crates of two checkouts apart.
 export CARGO_TARGET_DIR=$CACHE/target/$(printf '%s' "$TOP" | sha256sum | cut -c1-12)
 
 # For cargo build: static programs, the same bytes wherever checkout and cache are.
 # shellcheck disable=SC2034
-STATIC=(--release --locked --features static --config qemu-test/guest/static.toml
-	--config "build.rustflags=['--remap-path-prefix=$CACHE/cargo=cargo','--remap-path-prefix=$TOP=.']")
+STATIC=(--release --locked --features static --config qemu-test/guest/static.toml --target "$RUST_TARGET"
+	--config "target.$RUST_TARGET.rustflags=['--remap-path-prefix=$CACHE/cargo=cargo','--remap-path-prefix=$TOP=.']")
+
+# arch_args: what make has to be told for a kernel directory of the user's own, if the user gave ARCH=.
+arch_args() { [[ ${ARCH@a} != *x* ]] || echo "ARCH=$KERNEL_ARCH"; }
+
+# amd64_only: for scripts that know no other machine.
+amd64_only() { [[ $ARCH = amd64 ]] || die "this is for amd64 only" "leave ARCH=$ARCH out"; }
 
 # say TEXT: one line of progress, on stderr so that stdout stays for results.
 say() { printf '  %s\n' "$*" >&2; }

@@ -16,8 +16,6 @@ const MARKERS: &[&str] = &[
     "blocked for more than",
     "self-detected stall",
     "detected stalls on CPUs",
-    "Call Trace:",
-    "Call trace:",
     "list_add corruption",
     "list_del corruption",
     "refcount_t:",
@@ -54,7 +52,7 @@ impl Watchdog {
         if SHORT_OF_MEMORY.iter().any(|marker| line.contains(marker)) {
             self.short_of_memory = true;
         }
-        if self.short_of_memory && line.contains("Call Trace:") {
+        if self.short_of_memory && is_stack(line) {
             self.short_of_memory = false;
             return false;
         }
@@ -64,7 +62,12 @@ impl Watchdog {
 
 /// Whether a line of the console shows, by itself, that the kernel is not well.
 fn is_trouble(line: &str) -> bool {
-    MARKERS.iter().any(|marker| line.contains(marker))
+    is_stack(line) || MARKERS.iter().any(|marker| line.contains(marker))
+}
+
+/// Whether a line is the one before a stack. Most architectures write it the first way, arm64 the second.
+fn is_stack(line: &str) -> bool {
+    line.contains("Call Trace:") || line.contains("Call trace:")
 }
 
 #[cfg(test)]
@@ -108,6 +111,8 @@ mod tests {
         ));
         assert!(!seen("[    1.0] CPU: 0 UID: 0 PID: 70 Comm: insmod"));
         assert!(!seen("[    1.0] Call Trace:"));
+        assert!(!seen("[    1.0] exe invoked oom-killer: gfp_mask=0x0"));
+        assert!(!seen("[    1.0] Call trace:"));
         assert!(seen("[    2.0] Call Trace:"));
     }
 

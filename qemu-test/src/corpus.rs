@@ -64,6 +64,7 @@ pub fn run(mut bench: Bench, args: &Args) -> Result<ExitCode> {
     let ours = generate(&objects, |path| {
         let skeleton = lskel(&worker, path, args)?;
         Ok(request(
+            ByteOrder::Little,
             &ring_sizes(&skeleton),
             skeleton.progs.len(),
             &skeleton.data,
@@ -187,28 +188,38 @@ fn ring_sizes(skeleton: &Skeleton) -> Vec<u32> {
 }
 
 /// One write to /dev/lskel_blob; see qemu-test/modules/lskel_blob.rs.
-fn request(max_entries: &[u32], progs: usize, data: &[u8], insns: &[u8]) -> Vec<u8> {
+fn request(
+    order: ByteOrder,
+    max_entries: &[u32],
+    progs: usize,
+    data: &[u8],
+    insns: &[u8],
+) -> Vec<u8> {
     let numbers = [max_entries.len(), progs, data.len(), insns.len()].map(|n| n as u32);
     let mut bytes: Vec<u8> = numbers
         .iter()
         .chain(max_entries)
-        .flat_map(|n| n.to_ne_bytes())
+        .flat_map(|n| match order {
+            ByteOrder::Little => n.to_le_bytes(),
+            ByteOrder::Big => n.to_be_bytes(),
+        })
         .collect();
     bytes.extend(data);
     bytes.extend(insns);
     bytes
 }
 
-/// The module's own blobs, of the machine's byte order, as one request.
-pub fn of_the_module() -> Result<Vec<u8>> {
+/// The module's own blobs for machines of the order `blobs`, as one request to a machine of the order `guest`.
+pub fn of_the_module(blobs: ByteOrder, guest: ByteOrder) -> Result<Vec<u8>> {
     let file = |what| {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../iterators");
-        let path = format!("{folder}/iterators.lskel-little-endian.{what}");
+        let path = format!("{folder}/iterators.lskel-{blobs}.{what}");
         fs::read(&path).with_context(|| format!("reading {path}"))
     };
     let skeleton = String::from_utf8_lossy(&file("rs")?).into_owned();
     let count = |what| skeleton.matches(what).count();
     Ok(request(
+        guest,
         &vec![0; count(": MapDef {")],
         count(": ProgDef {"),
         &file("data")?,
@@ -248,6 +259,7 @@ fn bpftool(path: &Path, mut max_entries: Vec<u32>) -> Result<Vec<u8>, String> {
     }
     max_entries.resize(maps, 0);
     Ok(request(
+        ByteOrder::Little,
         &max_entries,
         progs,
         &blob("opts_data").ok_or_else(no)?,

@@ -11,31 +11,48 @@ use anyhow::{ensure, Context, Result};
 use cpio::newc::ModeFileType;
 use cpio::NewcBuilder;
 
-/// Files to be, by their paths in the guest.
-#[derive(Default)]
-pub struct Initramfs(BTreeMap<PathBuf, Vec<u8>>);
+use crate::machine::Machine;
+
+/// An initramfs to be.
+pub struct Initramfs {
+    /// Whose programs go in.
+    machine: &'static Machine,
+    /// By their paths in the guest.
+    files: BTreeMap<PathBuf, Vec<u8>>,
+}
 
 impl Initramfs {
+    /// An empty one.
+    pub fn new(machine: &'static Machine) -> Self {
+        Initramfs {
+            machine,
+            files: BTreeMap::new(),
+        }
+    }
+
     /// Adds a file of the host.
     pub fn file(&mut self, inside: impl Into<PathBuf>, outside: &Path) -> Result<()> {
         let data = fs::read(outside).with_context(|| format!("reading {}", outside.display()))?;
-        self.0.insert(inside.into(), data);
+        self.files.insert(inside.into(), data);
         Ok(())
     }
 
     /// Adds a file with this content.
     pub fn bytes(&mut self, inside: impl Into<PathBuf>, content: &[u8]) {
-        self.0.insert(inside.into(), content.to_owned());
+        self.files.insert(inside.into(), content.to_owned());
     }
 
-    /// Adds a program of the host with the shared libraries that it needs.
-    pub fn program(&mut self, inside: &str, outside: &Path) -> Result<()> {
+    /// Adds a program of Debian's, by its path there, with the shared libraries that it needs.
+    pub fn program(&mut self, inside: &str, path: &str) -> Result<()> {
+        let outside = &self.in_root(path);
         self.file(inside, outside)?;
-        let tree = lddtree::DependencyAnalyzer::new("/".into())
+        let tree = lddtree::DependencyAnalyzer::new(self.machine.root())
+            // lddtree 0.4 puts the root twice before what ld.so.conf says.
+            .add_library_path(self.machine.libraries())
             .analyze(outside)
             .with_context(|| format!("reading the libraries of {}", outside.display()))?;
         if let Some(interpreter) = &tree.interpreter {
-            self.file(interpreter, Path::new(interpreter))?;
+            self.file(interpreter, &self.in_root(interpreter))?;
         }
         for library in tree.libraries.values() {
             ensure!(
@@ -52,9 +69,13 @@ impl Initramfs {
         Ok(())
     }
 
+    fn in_root(&self, path: &str) -> PathBuf {
+        self.machine.root().join(path.trim_start_matches('/'))
+    }
+
     /// Adds a module where modprobe finds it, with the indexes that depmod makes.
     pub fn modprobe(&mut self, release: &str, module: &Path) -> Result<()> {
-        self.program("/sbin/modprobe", Path::new("/sbin/modprobe"))?;
+        self.program("/sbin/modprobe", "/sbin/modprobe")?;
         // The toolchain root's /run is this run's own: even after a Ctrl-C nothing of it stays.
         let top = tempfile::tempdir_in("/run")?;
         let folder = Path::new("lib/modules").join(release);
@@ -84,7 +105,7 @@ impl Initramfs {
     /// The cpio archive: folders before what is in them.
     pub fn archive(&self) -> Result<Vec<u8>> {
         let mut entries: BTreeMap<&Path, Option<&[u8]>> = BTreeMap::new();
-        for (path, data) in &self.0 {
+        for (path, data) in &self.files {
             for folder in path.ancestors().skip(1) {
                 entries.insert(folder, None);
             }
@@ -115,10 +136,11 @@ mod tests {
     use std::path::Path;
 
     use super::Initramfs;
+    use crate::machine;
 
     #[test]
     fn archive_has_each_folder_before_its_files() {
-        let mut initramfs = Initramfs::default();
+        let mut initramfs = Initramfs::new(machine::find("amd64").unwrap());
         let outside = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(outside.path(), "text").unwrap();
         initramfs.file("/a/b/c", outside.path()).unwrap();
@@ -151,7 +173,7 @@ mod tests {
 
     #[test]
     fn missing_file_is_named() {
-        let error = Initramfs::default()
+        let error = Initramfs::new(machine::find("amd64").unwrap())
             .file("/x", Path::new("/no/such/file"))
             .unwrap_err();
         assert!(format!("{error:#}").contains("/no/such/file"), "{error:#}");

@@ -12,6 +12,7 @@ mod user;
 
 use std::ffi::CString;
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::time::Duration;
 
 use anyhow::{anyhow, bail, Context, Result};
 use ktap::Ktap;
@@ -63,6 +64,11 @@ fn main() {
         eprintln!("guest: {error:#}");
     }
     rustix::fs::sync();
+    // There the console shows a line late, and the last one only with the next.
+    if cfg!(target_arch = "s390x") {
+        let _ = std::fs::write("/dev/kmsg", "the end");
+        std::thread::sleep(Duration::from_millis(200));
+    }
     let _ = reboot(RebootCommand::PowerOff);
 }
 

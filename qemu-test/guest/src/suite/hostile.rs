@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Tasks, settings and blobs that mean no good.
 
-use std::ffi::{c_int, c_ulong};
+use std::ffi::c_int;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context, Result};
 use rustix::io::{fcntl_dupfd_cloexec, Errno};
@@ -22,7 +22,7 @@ use rustix::system::{delete_module, finit_module};
 use rustix::thread::{
     set_no_new_privs, set_thread_gid, set_thread_uid, unshare_unsafe, UnshareFlags,
 };
-use scenarios::{BLOB, MODULE_DIR};
+use scenarios::{BLOB, FOREIGN_BLOB, MODULE_DIR};
 
 use crate::bpf::{self, expect_both_files, Ids};
 use crate::kernel::{
@@ -110,7 +110,12 @@ fn meddle(rounds: u32) -> Result<()> {
         AtomicBool::new(false),
     );
     let done = AtomicUsize::new(0);
-    // The most that the thread rests after a change, in ms: from nothing to about the time of a load.
+    // The time of a load, which nobody disturbs.
+    let start = Instant::now();
+    finit_module(&module_file, c"", 0)?;
+    let load_time = start.elapsed();
+    delete_module(&name, 0)?;
+    // The most that the thread rests after a change, in us: from nothing to the time of some loads.
     let rest = AtomicUsize::new(0);
     let seed = u64::from(std::process::id()) << 7;
     let mut random = Random(0x2545_f491_4f6c_dd1d ^ seed);
@@ -131,16 +136,17 @@ fn meddle(rounds: u32) -> Result<()> {
                     if random.below(3) == 0 {
                         rustix::io::close(fd);
                     } else {
-                        dup2(impostors[random.below(impostors.len() as u64) as usize], fd);
+                        libc::dup2(impostors[random.below(impostors.len() as u64) as usize], fd);
                     }
                 }
                 done.fetch_add(1, Ordering::SeqCst);
-                random.pause(Duration::from_millis(rest.load(Ordering::SeqCst) as u64));
+                random.pause(Duration::from_micros(rest.load(Ordering::SeqCst) as u64));
             }
         });
         let result = (|| {
             for round in 0..rounds {
-                rest.store(round as usize % 8 * 15, Ordering::SeqCst);
+                let most = load_time * (round % 8) / 2;
+                rest.store(most.as_micros() as usize, Ordering::SeqCst);
                 go.store(true, Ordering::SeqCst);
                 while !going.load(Ordering::SeqCst) {
                     std::thread::yield_now();
@@ -173,11 +179,6 @@ fn meddle(rounds: u32) -> Result<()> {
     })?;
     println!("{loaded} {refused} {}", done.into_inner());
     Ok(())
-}
-
-extern "C" {
-    fn dup2(old: c_int, new: c_int) -> c_int;
-    fn prctl(option: c_int, ...) -> c_int;
 }
 
 pub fn a_thread_that_changes_the_fd_table_gets_no_wrong_link_pinned() -> Result<()> {
@@ -255,36 +256,37 @@ pub fn a_memory_cgroup_too_small_refuses_cleanly() -> Result<()> {
 
 /// A filter that answers EPERM to bpf(2).
 fn deny_bpf_by_seccomp() -> Result<()> {
-    #[repr(C)]
-    struct Insn {
-        code: u16,
-        jt: u8,
-        jf: u8,
-        k: u32,
-    }
-    #[repr(C)]
-    struct Program {
-        len: u16,
-        insns: *const Insn,
-    }
-    const SYS_BPF: u32 = 321;
-    const PR_SET_SECCOMP: c_int = 22;
-    const SECCOMP_MODE_FILTER: c_ulong = 2;
-    let insn = |code, jf, k| Insn { code, jt: 0, jf, k };
-    let insns = [
+    use libc::{BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W};
+    let insn = |code, jf, k| libc::sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf,
+        k,
+    };
+    let mut insns = [
         // The number of the system call; unless it is bpf's, skip one; EPERM; allow.
-        insn(0x20, 0, 0),
-        insn(0x15, 1, SYS_BPF),
-        insn(0x06, 0, 0x0005_0001),
-        insn(0x06, 0, 0x7fff_0000),
+        insn(BPF_LD | BPF_W | BPF_ABS, 0, 0),
+        insn(BPF_JMP | BPF_JEQ | BPF_K, 1, libc::SYS_bpf as u32),
+        insn(
+            BPF_RET | BPF_K,
+            0,
+            libc::SECCOMP_RET_ERRNO | libc::EPERM as u32,
+        ),
+        insn(BPF_RET | BPF_K, 0, libc::SECCOMP_RET_ALLOW),
     ];
-    let program = Program {
+    let program = libc::sock_fprog {
         len: insns.len() as u16,
-        insns: insns.as_ptr(),
+        filter: insns.as_mut_ptr(),
     };
     set_no_new_privs(true)?;
     // SAFETY: the program is live and has the length that it says.
-    let error = unsafe { prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &raw const program) };
+    let error = unsafe {
+        libc::prctl(
+            libc::PR_SET_SECCOMP,
+            libc::SECCOMP_MODE_FILTER,
+            &raw const program,
+        )
+    };
     ensure!(error == 0, "seccomp: {}", std::io::Error::last_os_error());
     ensure!(
         bpf::hash_map("denied", 1, 0).is_err(),
@@ -405,10 +407,19 @@ pub fn a_mount_in_a_chroot_without_modprobe_works() -> Result<()> {
 
 /// Loads, and expects to be refused with an errno and one line that has `text`, and nothing left.
 fn expect_refused(file: &str, expected: Errno, text: &str) -> Result<()> {
+    expect_refusal(|| insmod(file), expected, text)
+}
+
+/// The same with another way to load.
+fn expect_refusal(
+    load: impl FnOnce() -> Result<Result<(), Errno>>,
+    expected: Errno,
+    text: &str,
+) -> Result<()> {
     let mut messages = Messages::from_now()?;
     let before = fds()?;
     let ids = Ids::now();
-    let seen = insmod(file)?;
+    let seen = load()?;
     ensure!(
         seen == Err(expected),
         "loading: expected {expected:?}, seen {seen:?}"
@@ -546,7 +557,7 @@ fn blobs(first: u64, last: u64) -> Result<()> {
 }
 
 pub fn a_changed_blob_is_refused_or_harmless() -> Result<()> {
-    let count = setting("blobs", 2_000, 200)?;
+    let count = setting("blobs", 200, 200)?;
     insmod(&format!("{MODULE_DIR}/lskel_blob.ko"))?.context("loading lskel_blob.ko")?;
     fs::write("/dev/lskel_blob", fs::read(BLOB)?).context("the blob as it is")?;
     drop(bpf::prog("first", None)?);
@@ -582,4 +593,16 @@ pub fn a_changed_blob_is_refused_or_harmless() -> Result<()> {
     load()?;
     mount_bpffs(MNT)?;
     expect_both_files(MNT)
+}
+
+pub fn a_blob_of_the_other_byte_order_is_refused_in_one_line() -> Result<()> {
+    insmod(&format!("{MODULE_DIR}/lskel_blob.ko"))?.context("loading lskel_blob.ko")?;
+    let device = File::options().write(true).open("/dev/lskel_blob")?;
+    let (good, foreign) = (fs::read(BLOB)?, fs::read(FOREIGN_BLOB)?);
+    rustix::io::write(&device, &good).context("the blob of this machine")?;
+    expect_refusal(
+        || Ok(rustix::io::write(&device, &foreign).map(|_| ())),
+        Errno::INVAL,
+        "lskel_blob: failed to load the loader prog: EINVAL (-22): it was generated for the other byte order",
+    )
 }

@@ -293,9 +293,9 @@ pub fn memory_is_flat_over_very_many_mounts() -> Result<()> {
     let before = memory()?;
     many(mounts)?;
     bpf::expect_nothing_since(&ids, "the mounts")?;
-    // Half of the smallest object for each mount, and what the rest of the kernel does meanwhile: up to
-    // 240 KiB were seen on a stock kernel, also with few mounts.
-    let noise = if lab::is_debug() { 1000 } else { 500 };
+    // A little for each mount, and what the rest of the kernel does meanwhile: on stock kernels up to 812 KiB were
+    // seen with 10,000 mounts, and 264 with 120,000. A leak shows from 32 bytes a mount on.
+    let noise = 1000;
     let allowed = noise + (mounts * 4 / 1024) as i64;
     // Some is freed late.
     eventually(|| {
