@@ -160,7 +160,11 @@ impl LoadError {
             Step::LoadLoaderProg | Step::RunLoaderProg | Step::LoadProg(_)
                 if error == eopnotsupp() =>
             {
-                Some("is the JIT off? sysctl net.core.bpf_jit_enable=1")
+                Some(if cfg!(CONFIG_PREEMPT_RT) {
+                    "is the JIT off? sysctl net.core.bpf_jit_enable=1; PREEMPT_RT has no BPF timers"
+                } else {
+                    "is the JIT off? sysctl net.core.bpf_jit_enable=1"
+                })
             }
             Step::RunLoaderProg if error == EINVAL => Some("the kernel needs CONFIG_BPF_JIT"),
             Step::FindBtf { .. } if error == EINVAL => {

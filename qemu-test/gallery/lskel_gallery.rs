@@ -20,6 +20,11 @@ use lskel::{
 /// What keeps an entry at work: links, and globals that it shares with its progs.
 type Held = KBox<dyn Send + Sync>;
 
+/// Whether this kernel can have an entry: PREEMPT_RT has no BPF timers.
+fn is_possible(entry: &str) -> bool {
+    !(cfg!(CONFIG_PREEMPT_RT) && entry == "timer")
+}
+
 /// For the end of an entry's `load`: what is to be kept until the module goes.
 fn hold<T: Send + Sync + 'static>(what: T) -> Result<Held, LoadError> {
     match KBox::new(what, GFP_KERNEL) {
@@ -65,7 +70,7 @@ macro_rules! gallery {
                 $( || on(module_parameters::$other.value()) )*;
 
             $(
-                if !chosen || on(module_parameters::$name.value()) {
+                if (!chosen && is_possible(stringify!($name))) || on(module_parameters::$name.value()) {
                     load_one(&mut held, stringify!($name), entries::$name::load)?;
                 }
             )*

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 //! How progs get from one piece of code to the next, and how the module hands data to them.
 
+use std::fs;
+
 use anyhow::{ensure, Result};
 use libbpf_rs::MapCore;
+use rustix::io::Errno;
 use scenarios::GALLERY;
 
-use super::{bss, expect_bss, load, number, test_run};
+use super::{bss, expect_bss, load, number, test_run, try_load};
 use crate::bpf;
 use crate::kernel::{dmesg, eventually, rmmod};
+use crate::ktap::Skip;
 
 pub fn gallery_global_data_is_shared_with_the_module() -> Result<()> {
     load("global_data")?;
@@ -76,6 +80,14 @@ pub fn gallery_bpf_loop_ends_after_its_turns_or_early() -> Result<()> {
 }
 
 pub fn gallery_timer_goes_off_by_itself() -> Result<()> {
+    if fs::read_to_string("/proc/version")?.contains("PREEMPT_RT") {
+        let seen = try_load(&["timer"])?;
+        ensure!(
+            seen == Err(Errno::OPNOTSUPP),
+            "a timer under PREEMPT_RT: expected EOPNOTSUPP, seen {seen:?}"
+        );
+        return Err(Skip("PREEMPT_RT has no BPF timers".into()).into());
+    }
     load("timer")?;
     test_run("start_timer")?;
     expect_bss("timer", &[("no_timer", 0)])?;
