@@ -46,8 +46,9 @@ export CARGO_TARGET_DIR=$CACHE/target/$(printf '%s' "$TOP" | sha256sum | cut -c1
 STATIC=(--release --locked --features static --config qemu-test/guest/static.toml --target "$RUST_TARGET"
 	--config "target.$RUST_TARGET.rustflags=['--remap-path-prefix=$CACHE/cargo=cargo','--remap-path-prefix=$TOP=.']")
 
-# arch_args: what make has to be told for a kernel directory of the user's own, if the user gave ARCH=.
-arch_args() { [[ ${ARCH@a} != *x* ]] || echo "ARCH=$KERNEL_ARCH"; }
+# arch_args KDIR: what make has to be told for a kernel directory of the user's own, if the user gave ARCH=. Those of the
+# cache know it.
+arch_args() { [[ $1 = "$CACHE"/kernels/* || ${ARCH@a} != *x* ]] || echo "ARCH=$KERNEL_ARCH"; }
 
 # amd64_only: for scripts that know no other machine.
 amd64_only() { [[ $ARCH = amd64 ]] || die "this is for amd64 only" "leave ARCH=$ARCH out"; }
