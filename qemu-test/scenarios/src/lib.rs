@@ -323,6 +323,11 @@ macro_rules! each_scenario {
             a_storm_of_mounts_reads_signals_and_rmmods_is_harmless, Passes,
                 [Shard("storms"), TwoCpus];
             memory_is_flat_over_very_many_mounts, Passes, [Shard("storms")];
+            // Blobs.
+            a_changed_blob_is_refused_or_harmless, Passes,
+                [Shard("blob"), Blob, TestModule("lskel_blob")];
+            a_blob_of_the_other_byte_order_is_refused_in_one_line, Passes,
+                [Short, Shard("blob"), Blob, TestModule("lskel_blob")];
             // Tasks that mean no good.
             a_thread_that_changes_the_fd_table_gets_no_wrong_link_pinned, Passes,
                 [Shard("hostile"), TwoCpus];
@@ -358,11 +363,6 @@ macro_rules! each_scenario {
                 [Builtin("y"), Selftest, Cmdline("kunit.enable=0")];
             boot_and_mounts_cost_this_much, Passes,
                 [Builtin("y"), Builtin("c"), CountedTime, Cmdline("kunit.enable=0")];
-            // Blobs.
-            a_changed_blob_is_refused_or_harmless, Passes,
-                [Shard("blob"), Blob, TestModule("lskel_blob")];
-            a_blob_of_the_other_byte_order_is_refused_in_one_line, Passes,
-                [Short, Shard("blob"), Blob, TestModule("lskel_blob")];
         }
     };
 }

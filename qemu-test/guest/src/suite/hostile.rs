@@ -185,7 +185,7 @@ pub fn a_thread_that_changes_the_fd_table_gets_no_wrong_link_pinned() -> Result<
     load()?;
     mount_bpffs(MNT)?;
     unload()?;
-    let rounds = setting("meddle_rounds", 60, 60)?;
+    let rounds = setting("meddle_rounds", 30, 60)?;
     let before = Ids::now();
     let (mut loaded, mut refused, mut changes) = (0, 0, 0);
     for done in (0..rounds).step_by(10) {
