@@ -215,7 +215,7 @@ impl Prog<'_> {
     /// # Errors
     ///
     /// As [`Self::attach`]; `EINVAL` for another number of cookies; `ESRCH` for a function that is
-    /// not there.
+    /// not there; `EOPNOTSUPP` if the kernel has no `kprobe.multi`.
     pub(crate) fn attach_functions(
         &self,
         functions: &[&CStr],
@@ -235,6 +235,10 @@ impl Prog<'_> {
             e.remedied_if(
                 &[ESRCH],
                 "this kernel lacks a function of these, or it cannot be traced",
+            )
+            .remedied_if(
+                &[eopnotsupp()],
+                "this kernel is configured without CONFIG_FPROBE",
             )
         })
     }

@@ -20,9 +20,15 @@ use lskel::{
 /// What keeps an entry at work: links, and globals that it shares with its progs.
 type Held = KBox<dyn Send + Sync>;
 
-/// Whether this kernel can have an entry: PREEMPT_RT has no BPF timers.
+/// Whether this kernel can have an entry.
 fn is_possible(entry: &str) -> bool {
-    !(cfg!(CONFIG_PREEMPT_RT) && entry == "timer")
+    match entry {
+        "timer" => !cfg!(CONFIG_PREEMPT_RT),
+        "kprobe_multi" | "kprobe_session" => cfg!(CONFIG_FPROBE),
+        // x86's JIT unwinds by ORC.
+        "exceptions" => !cfg!(CONFIG_X86_64) || cfg!(CONFIG_UNWINDER_ORC),
+        _ => true,
+    }
 }
 
 /// For the end of an entry's `load`: what is to be kept until the module goes.

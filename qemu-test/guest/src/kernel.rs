@@ -169,6 +169,14 @@ impl Messages {
     }
 }
 
+/// Whether the kernel has a function of this name.
+pub fn has_function(name: &str) -> Result<bool> {
+    let symbols = fs::read_to_string("/proc/kallsyms")?;
+    Ok(symbols
+        .lines()
+        .any(|line| line.split_whitespace().nth(2) == Some(name)))
+}
+
 /// Skips the scenario unless the kernel asks BPF progs as a security module.
 pub fn need_bpf_lsm() -> Result<()> {
     let path = "/sys/kernel/security";

@@ -27,6 +27,7 @@ use scenarios::{GALLERY, MODULE_DIR};
 
 use crate::bpf;
 use crate::kernel::{dmesg, insmod_with};
+use crate::ktap::Skip;
 
 /// Where the entries that attach to a cgroup look for it.
 const CGROUP: &str = "/sys/fs/cgroup";
@@ -56,6 +57,19 @@ pub fn load_gallery() -> Result<()> {
 /// Loads an entry.
 fn load(entry: &str) -> Result<()> {
     try_load(&[entry])?.with_context(|| format!("expected {entry} to load, seen an error"))
+}
+
+/// Loads an entry. On a kernel that cannot have it: sees that it is refused for that, and skips.
+fn load_if(possible: bool, entry: &str, why_not: &str) -> Result<()> {
+    if possible {
+        return load(entry);
+    }
+    let seen = try_load(&[entry])?;
+    ensure!(
+        seen == Err(Errno::OPNOTSUPP),
+        "{entry}, but {why_not}: expected EOPNOTSUPP, seen {seen:?}"
+    );
+    Err(Skip(why_not.into()).into())
 }
 
 /// Does a test run of a tracing prog: the kernel calls its functions bpf_fentry_test1() and so on, to which such

@@ -8,9 +8,16 @@ use rustix::fs::{setxattr, XattrFlags};
 use rustix::io::Errno;
 use scenarios::GALLERY;
 
-use super::{expect_bss, expect_bss_array, load, said_of, test_run};
+use super::{expect_bss, expect_bss_array, load, load_if, said_of, test_run};
 use crate::bpf::{self, Ids};
-use crate::kernel::{eventually, expect_fds, fds, need_bpf_lsm, rmmod};
+use crate::kernel::{eventually, expect_fds, fds, has_function, need_bpf_lsm, rmmod};
+
+/// What `kprobe.multi` is made of in the kernel.
+fn has_fprobe() -> Result<bool> {
+    has_function("register_fprobe")
+}
+
+const NO_FPROBE: &str = "this kernel is configured without CONFIG_FPROBE";
 
 pub fn gallery_tracing_progs_see_their_cookies() -> Result<()> {
     load("tracing_cookies")?;
@@ -42,7 +49,7 @@ pub fn gallery_raw_tp_is_attached_twice_with_its_cookies() -> Result<()> {
 }
 
 pub fn gallery_kprobe_multi_counts_calls_by_cookie() -> Result<()> {
-    load("kprobe_multi")?;
+    load_if(has_fprobe()?, "kprobe_multi", NO_FPROBE)?;
     for _ in 0..3 {
         test_run("trigger")?;
     }
@@ -52,7 +59,7 @@ pub fn gallery_kprobe_multi_counts_calls_by_cookie() -> Result<()> {
 }
 
 pub fn gallery_kprobe_session_runs_at_start_and_at_the_return_it_asks_for() -> Result<()> {
-    load("kprobe_session")?;
+    load_if(has_fprobe()?, "kprobe_session", NO_FPROBE)?;
     for _ in 0..3 {
         test_run("session_trigger")?;
     }
@@ -138,11 +145,15 @@ pub fn gallery_refused_attach_says_why_and_what_to_do_instead() -> Result<()> {
             "EINVAL (-22)",
             ": a cookie for each function, or none at all",
         ),
-        wrong(
-            "kp_multi",
-            "ESRCH (-3)",
-            ": this kernel lacks a function of these, or it cannot be traced",
-        ),
+        if has_fprobe()? {
+            wrong(
+                "kp_multi",
+                "ESRCH (-3)",
+                ": this kernel lacks a function of these, or it cannot be traced",
+            )
+        } else {
+            refused("kp_multi", NO_FPROBE)
+        },
         invalid("xdp", INTERFACE),
         wrong("tcx", "ENODEV (-19): ", INTERFACE),
         wrong(

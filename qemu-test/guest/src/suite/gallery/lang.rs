@@ -16,10 +16,9 @@ use rustix::mm::{mmap, munmap, MapFlags as MmapFlags, ProtFlags};
 use rustix::thread::{capabilities, gettid, set_capabilities, CapabilitySet, CapabilitySets};
 use scenarios::GALLERY;
 
-use super::{bss, expect_bss, load, number, test_run, try_load};
+use super::{bss, expect_bss, load, load_if, number, test_run, try_load};
 use crate::bpf;
-use crate::kernel::{dmesg, eventually, o_nonblock, rmmod};
-use crate::ktap::Skip;
+use crate::kernel::{dmesg, eventually, has_function, o_nonblock, rmmod};
 use crate::lab::{mount_tracing, TRACING};
 
 pub fn gallery_core_fields_gets_the_kernels_layout() -> Result<()> {
@@ -410,15 +409,12 @@ pub fn gallery_workqueue_does_the_job_in_a_kernel_thread() -> Result<()> {
 }
 
 pub fn gallery_exceptions_end_a_prog_from_deep_inside() -> Result<()> {
-    // What the verifier says: not one of user space's errors.
-    const ENOTSUPP: Errno = Errno::from_raw_os_error(524);
-
-    match try_load(&["exceptions"])? {
-        Err(ENOTSUPP) => {
-            return Err(Skip("this machine's JIT has no exceptions".into()).into());
-        }
-        loaded => loaded.context("expected exceptions to load, seen an error")?,
-    }
+    let possible = cfg!(not(target_arch = "x86_64")) || has_function("unwind_module_init")?;
+    load_if(
+        possible,
+        "exceptions",
+        "x86 has no exceptions without CONFIG_UNWINDER_ORC",
+    )?;
     for _ in 0..3 {
         test_run("throws")?;
     }

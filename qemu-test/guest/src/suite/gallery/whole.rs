@@ -114,7 +114,7 @@ pub fn gallery_leaves_nothing_when_its_last_entry_is_refused() -> Result<()> {
     let bystander = bpf::prog("bystander", None)?;
     let fds_before = fds()?;
     let before = Ids::now();
-    let seen = try_load(&["bloom_filter", "kprobe_multi", "broken"])?;
+    let seen = try_load(&["bloom_filter", "raw_tp", "broken"])?;
     ensure!(
         seen == Err(Errno::ACCESS),
         "insmod: expected EACCES, seen {seen:?}"
