@@ -364,6 +364,8 @@ pub fn test(mut bench: Bench, shard: Option<String>, harness: Vec<OsString>) -> 
         ExitCode::from(FAILED)
     } else if conclusion.has_failed() {
         ExitCode::from(COULD_NOT_RUN)
+    } else if conclusion.num_passed == 0 && conclusion.num_ignored > 0 {
+        bail!("no test ran: each was skipped, for the reason that it gives")
     } else if conclusion.num_passed == 0 {
         bail!("no test ran; --list shows what there is")
     } else {
