@@ -169,12 +169,26 @@ impl Messages {
     }
 }
 
+/// The symbols of the kernel and its modules.
+pub struct Symbols(String);
+
+impl Symbols {
+    pub fn read() -> Result<Self> {
+        Ok(Symbols(fs::read_to_string("/proc/kallsyms")?))
+    }
+
+    /// Address in hexadecimal, type and name of each.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.0.lines().filter_map(|line| {
+            let mut words = line.split_whitespace();
+            Some((words.next()?, words.next()?, words.next()?))
+        })
+    }
+}
+
 /// Whether the kernel has a function of this name.
 pub fn has_function(name: &str) -> Result<bool> {
-    let symbols = fs::read_to_string("/proc/kallsyms")?;
-    Ok(symbols
-        .lines()
-        .any(|line| line.split_whitespace().nth(2) == Some(name)))
+    Ok(Symbols::read()?.iter().any(|(_, _, symbol)| symbol == name))
 }
 
 /// Skips the scenario unless the kernel asks BPF progs as a security module.

@@ -11,7 +11,7 @@ use anyhow::{bail, ensure, Context, Result};
 use rustix::io::Errno;
 use rustix::mount::{mount, MountFlags};
 
-use crate::kernel::fds;
+use crate::kernel::{fds, Symbols};
 
 const DEBUGFS: &str = "/sys/kernel/debug";
 /// Where [`mount_tracing`] mounts tracefs.
@@ -51,15 +51,9 @@ pub fn start() -> Result<()> {
 /// Where the kernel has functions of these names, from the first to the end of the last. One file's functions
 /// lie together.
 fn text(names: &[&str]) -> Result<(u64, u64)> {
-    let symbols = fs::read_to_string("/proc/kallsyms")?;
     let mut addresses = Vec::new();
     let mut found = Vec::new();
-    for line in symbols.lines() {
-        let mut words = line.split_whitespace();
-        let (Some(address), Some(kind), Some(name)) = (words.next(), words.next(), words.next())
-        else {
-            continue;
-        };
+    for (address, kind, name) in Symbols::read()?.iter() {
         if !kind.eq_ignore_ascii_case("t") {
             continue;
         }

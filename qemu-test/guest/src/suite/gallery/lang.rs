@@ -18,7 +18,7 @@ use scenarios::GALLERY;
 
 use super::{bss, expect_bss, load, load_if, number, test_run, try_load};
 use crate::bpf;
-use crate::kernel::{dmesg, eventually, has_function, o_nonblock, rmmod};
+use crate::kernel::{dmesg, eventually, has_function, o_nonblock, rmmod, Symbols};
 use crate::lab::{mount_tracing, TRACING};
 
 pub fn gallery_core_fields_gets_the_kernels_layout() -> Result<()> {
@@ -53,13 +53,12 @@ pub fn gallery_ksyms_finds_variables_and_addresses() -> Result<()> {
         let seen = number("ksyms.data", variable)?;
         ensure!(seen == cpu, "{variable}: expected {cpu}, seen {seen}");
     }
-    let symbols = fs::read_to_string("/proc/kallsyms")?;
+    let symbols = Symbols::read()?;
     let addr = |name: &str| {
-        let line = symbols
-            .lines()
-            .find(|line| line.split(' ').nth(2) == Some(name));
-        let addr = line.and_then(|line| line.split(' ').next());
-        let addr = addr.with_context(|| format!("expected {name} in kallsyms, seen none"))?;
+        let (addr, ..) = symbols
+            .iter()
+            .find(|(_, _, symbol)| *symbol == name)
+            .with_context(|| format!("expected {name} in kallsyms, seen none"))?;
         Ok::<_, anyhow::Error>(u64::from_str_radix(addr, 16)?)
     };
     expect_bss(
