@@ -27,9 +27,9 @@ use scenarios::{BLOB, FOREIGN_BLOB, MODULE_DIR};
 use crate::bpf::{self, expect_both_files, Ids};
 use crate::kernel::{
     eventually, expect_fds, fds, insmod, load, loaded_modules, module, module_file, mount_bpffs,
-    rmmod, umount, unload, Messages,
+    need_bpf_lsm, rmmod, umount, unload, Messages,
 };
-use crate::ktap::{note, Skip};
+use crate::ktap::note;
 use crate::suite::storms::{setting, Random};
 
 const MNT: &str = "/tmp/bpf";
@@ -438,11 +438,7 @@ fn expect_refusal(
 }
 
 pub fn load_says_why_when_an_lsm_denies_bpf() -> Result<()> {
-    let path = "/sys/kernel/security";
-    mount("securityfs", path, "securityfs", MountFlags::empty(), None)?;
-    if !fs::read_to_string(format!("{path}/lsm"))?.contains("bpf") {
-        return Err(Skip("bpf is not among the active LSMs".to_owned()).into());
-    }
+    need_bpf_lsm()?;
     let mut messages = Messages::from_now()?;
     let before = fds()?;
     let denial = bpf::deny_bpf()?;
