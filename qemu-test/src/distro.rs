@@ -54,7 +54,9 @@ pub fn run(mut bench: Bench, args: Args) -> Result<ExitCode> {
             println!("test {} ... ok", args.name);
             return Ok(ExitCode::SUCCESS);
         }
-        Err(Error::NotRun(why)) => anyhow::bail!("{why}; {} says more", boot.log.display()),
+        Err(Error::NotRun(why) | Error::Hung(why)) => {
+            anyhow::bail!("{why}; {} says more", boot.log.display())
+        }
         Err(Error::Failed(why)) => why,
         Ok(other) => format!("expected tests, seen {other:?}"),
     };

@@ -14,6 +14,7 @@ use cpio::NewcBuilder;
 use crate::machine::Machine;
 
 /// An initramfs to be.
+#[derive(Clone)]
 pub struct Initramfs {
     /// Whose programs go in.
     machine: &'static Machine,

@@ -2,6 +2,7 @@
 //! The machines that QEMU makes, one line for each architecture.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use lskel_gen::skeleton::ByteOrder;
@@ -69,6 +70,15 @@ impl Machine {
         } else {
             Path::new("/srv").join(self.arch)
         }
+    }
+
+    /// What its QEMU says of its version.
+    pub fn qemu_version(&self) -> Result<String> {
+        let output = Command::new(self.qemu)
+            .arg("--version")
+            .output()
+            .with_context(|| format!("running {} --version", self.qemu))?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// The folder of its shared libraries.

@@ -8,6 +8,7 @@ mod initramfs;
 mod ktap;
 mod machine;
 mod run;
+mod snapshot;
 mod vm;
 
 use std::ffi::OsString;
@@ -62,6 +63,9 @@ struct Options {
         hide_default_value = true,
     )]
     logs: PathBuf,
+    /// The project's cache folder, where snapshots of booted guests are kept; without one each scenario boots
+    #[arg(long, env = "BPF_PRELOAD_RS_CACHE", value_name = "DIR")]
+    cache: Option<PathBuf>,
     /// Words for the kernel's command line; NAME=N goes to the guest's environment
     #[arg(long, env = "CMDLINE", default_value = "")]
     cmdline: String,
@@ -69,12 +73,15 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Run every scenario, each in a boot of its own
+    /// Run every scenario, each in a machine of its own
     #[command(disable_help_flag = true)]
     Test {
         /// Only this shard
         #[arg(long, env = "SHARD")]
         shard: Option<String>,
+        /// In an order that this number makes
+        #[arg(long, value_name = "SEED")]
+        shuffle: Option<u64>,
         /// Filters and options of the test harness; --help lists them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         harness: Vec<OsString>,
@@ -124,16 +131,24 @@ impl Options {
                 )
             })
             .collect::<Result<_>>()?;
-        Bench::new(kernels, self.guest, self.logs, self.cmdline)
+        let snapshots = self.cache.map(|cache| cache.join("snapshots"));
+        Bench::new(kernels, self.guest, self.logs, self.cmdline, snapshots)
     }
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = cli.options.bench().and_then(|bench| match cli.command {
-        Task::Test { shard, harness } => {
-            run::test(bench, shard.filter(|shard| !shard.is_empty()), harness)
-        }
+        Task::Test {
+            shard,
+            shuffle,
+            harness,
+        } => run::test(
+            bench,
+            shard.filter(|shard| !shard.is_empty()),
+            shuffle,
+            harness,
+        ),
         Task::Demo => run::demo(bench),
         Task::Shell => run::shell(bench),
         Task::Corpus(args) => corpus::run(bench, &args),

@@ -2,11 +2,11 @@
 //! The three tasks: test, demo, shell.
 
 use std::ffi::{OsStr, OsString};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context, Result};
 use clap::Parser;
@@ -20,6 +20,7 @@ use scenarios::{
 use crate::corpus;
 use crate::initramfs::Initramfs;
 use crate::machine::{self, Accel, Machine};
+use crate::snapshot::Snapshots;
 use crate::vm::{Boot, Error, Passed};
 
 /// Exit code when a test failed.
@@ -61,6 +62,8 @@ pub struct Kernel {
     c_module: Option<PathBuf>,
     test_modules: Option<PathBuf>,
     guest: PathBuf,
+    /// The init of a snapshot.
+    waiter: PathBuf,
 }
 
 impl Kernel {
@@ -87,6 +90,7 @@ impl Kernel {
             c_module,
             test_modules,
             guest: PathBuf::new(),
+            waiter: PathBuf::new(),
         })
     }
 
@@ -106,6 +110,8 @@ pub struct Bench {
     accel: Accel,
     /// For the kernel's command line.
     cmdline: String,
+    /// What scenarios start from that need no boot of their own. Without it each boots.
+    snapshots: Option<Snapshots>,
 }
 
 impl Bench {
@@ -115,17 +121,21 @@ impl Bench {
         guest: Option<PathBuf>,
         logs: PathBuf,
         cmdline: String,
+        snapshots: Option<PathBuf>,
     ) -> Result<Self> {
         for kernel in &mut kernels {
             kernel.guest = match &guest {
                 Some(guest) => guest.clone(),
                 None => find_guest(kernel.machine)?,
             };
-            ensure!(
-                kernel.guest.is_file(),
-                "there is no guest {}; qemu-test/README.md says how to build it",
-                kernel.guest.display()
-            );
+            kernel.waiter = kernel.guest.with_file_name("waiter");
+            for program in [&kernel.guest, &kernel.waiter] {
+                ensure!(
+                    program.is_file(),
+                    "there is no {}; qemu-test/README.md says how to build it",
+                    program.display()
+                );
+            }
         }
         let cannot = || format!("{} cannot be made", logs.display());
         std::fs::create_dir_all(&logs).with_context(cannot)?;
@@ -134,6 +144,10 @@ impl Bench {
             kernels,
             logs,
             accel: Accel::Tcg,
+            // Words for the kernel of one run are not worth a snapshot.
+            snapshots: snapshots
+                .filter(|_| cmdline.is_empty())
+                .map(Snapshots::new),
             cmdline,
         })
     }
@@ -157,7 +171,7 @@ impl Bench {
         boot.boot_limit = KVM_LIMIT;
         match boot.run() {
             Ok(_) => self.accel = Accel::Kvm,
-            Err(Error::Failed(why) | Error::NotRun(why)) => tcg(&why),
+            Err(Error::Failed(why) | Error::NotRun(why) | Error::Hung(why)) => tcg(&why),
         }
         Ok(())
     }
@@ -202,6 +216,7 @@ impl Bench {
                     }
                 }
                 Need::TwoCpus
+                | Need::OwnBoot
                 | Need::DebugKernel
                 | Need::Builtin(_)
                 | Need::CountedTime
@@ -245,6 +260,7 @@ impl Bench {
             cpus: if needs.contains(&Need::TwoCpus) { 2 } else { 1 },
             image: kernel.image.clone(),
             initramfs,
+            snapshot: None,
             disk: None,
             memory: if debug { DEBUG_MEMORY } else { MEMORY },
             cmdline,
@@ -255,7 +271,29 @@ impl Bench {
         })
     }
 
-    /// Boots a scenario and compares its end with the expected one.
+    /// Has a boot start from a snapshot instead, where there is one or one can be made.
+    fn resume(&self, kernel: &Kernel, boot: &mut Boot) -> Result<()> {
+        let Some(snapshots) = &self.snapshots else {
+            return Ok(());
+        };
+        let kind = format!("{}-{}cpu", kernel.release, boot.cpus);
+        let mut waiter = Initramfs::new(kernel.machine);
+        waiter.file("/init", &kernel.waiter)?;
+        let waiting = Boot {
+            initramfs: waiter,
+            args: Vec::new(),
+            log: boot.log.with_file_name(format!("snapshot-{}cpu.log", boot.cpus)),
+            cmdline: boot.cmdline.clone(),
+            image: boot.image.clone(),
+            snapshot: None,
+            disk: None,
+            ..*boot
+        };
+        boot.snapshot = snapshots.get(&kind, &waiting)?;
+        Ok(())
+    }
+
+    /// Runs a scenario and compares its end with the expected one.
     fn scenario(&self, kernel: &Kernel, scenario: &Scenario) -> Result<Passed, Error> {
         let mut boot = self
             .boot(
@@ -265,6 +303,10 @@ impl Bench {
                 &[mode::TEST, scenario.name],
             )
             .map_err(|error| Error::NotRun(format!("{error:#}")))?;
+        if !scenario.has_own_boot() {
+            self.resume(kernel, &mut boot)
+                .map_err(|error| Error::NotRun(format!("{error:#}")))?;
+        }
         if scenario.name == "runner_fails_a_guest_that_hangs" {
             boot.run_limit = HANG_LIMIT;
         }
@@ -285,7 +327,7 @@ impl Bench {
             (End::CannotRun(text), Err(Error::NotRun(why))) if why.contains(text) => {
                 Ok(Passed::Tested)
             }
-            (End::Passes | End::FailsWith(_), Err(Error::NotRun(why))) => {
+            (End::Passes | End::FailsWith(_), Err(Error::NotRun(why) | Error::Hung(why))) => {
                 Err(Error::NotRun(with_log(&why)))
             }
             (end, seen) => Err(Error::Failed(with_log(&format!(
@@ -305,8 +347,38 @@ fn find_guest(machine: &Machine) -> Result<PathBuf> {
     Ok(folder.join(machine.target).join("release/guest"))
 }
 
+/// How many of the slowest scenarios are named at the end.
+const SLOWEST: usize = 10;
+
+/// What became of the scenarios, as far as the harness does not know.
+#[derive(Default)]
+struct Tally {
+    /// How many failed, but for those that could not run.
+    failed: usize,
+    times: Vec<(Duration, String)>,
+}
+
+impl Tally {
+    fn print_slowest(&mut self) {
+        self.times.sort_by(|a, b| b.cmp(a));
+        if self.times.len() <= SLOWEST {
+            return;
+        }
+        println!("the slowest, in s:");
+        for (time, name) in &self.times[..SLOWEST] {
+            println!("{:>7.1}  {name}", time.as_secs_f32());
+        }
+        println!();
+    }
+}
+
 /// Runs the scenarios that the kernel can run, or one shard of them.
-pub fn test(mut bench: Bench, shard: Option<String>, harness: Vec<OsString>) -> Result<ExitCode> {
+pub fn test(
+    mut bench: Bench,
+    shard: Option<String>,
+    shuffle: Option<u64>,
+    harness: Vec<OsString>,
+) -> Result<ExitCode> {
     let known = |shard: &str| SCENARIOS.iter().any(|scenario| scenario.is_in(shard));
     if let Some(shard) = shard.as_deref().filter(|shard| !known(shard)) {
         let mut shards: Vec<_> = SCENARIOS.iter().map(Scenario::shard).collect();
@@ -327,14 +399,21 @@ pub fn test(mut bench: Bench, shard: Option<String>, harness: Vec<OsString>) -> 
         bench.probe()?;
     }
     let bench = Arc::new(bench);
-    let failed = Arc::new(AtomicUsize::new(0));
+    let tally = Arc::new(Mutex::new(Tally::default()));
     let mut trials = Vec::new();
     // What takes long comes first: nothing waits for it alone at the end.
     let mut scenarios: Vec<_> = SCENARIOS.iter().collect();
     scenarios.sort_by_key(|scenario| scenario.shard() == OTHER_SHARD);
+    if let Some(seed) = shuffle {
+        scenarios.sort_by_key(|scenario| {
+            let mut hasher = DefaultHasher::new();
+            (seed, scenario.name).hash(&mut hasher);
+            hasher.finish()
+        });
+    }
     for index in 0..bench.kernels.len() {
         for &scenario in &scenarios {
-            let (bench, failed) = (bench.clone(), failed.clone());
+            let (bench, tally) = (bench.clone(), tally.clone());
             let release = bench.kernels[index].release.clone();
             let wanted = match &shard {
                 Some(shard) => scenario.is_in(shard),
@@ -344,23 +423,31 @@ pub fn test(mut bench: Bench, shard: Option<String>, harness: Vec<OsString>) -> 
             if !wanted || !scenario.is_for(&release) {
                 continue;
             }
-            let trial = move || match bench.scenario(&bench.kernels[index], scenario) {
-                Ok(Passed::Skipped(reason)) => Ok(Completion::ignored_with(reason)),
-                Ok(_) => Ok(Completion::Completed),
-                Err(error) => {
-                    if matches!(error, Error::Failed(_)) {
-                        failed.fetch_add(1, Ordering::Relaxed);
+            let trial = move || {
+                let start = Instant::now();
+                let seen = bench.scenario(&bench.kernels[index], scenario);
+                let mut tally = tally.lock().expect("no thread panics here");
+                tally.times.push((start.elapsed(), scenario.name.to_owned()));
+                match seen {
+                    Ok(Passed::Skipped(reason)) => Ok(Completion::ignored_with(reason)),
+                    Ok(_) => Ok(Completion::Completed),
+                    Err(error) => {
+                        if matches!(error, Error::Failed(_)) {
+                            tally.failed += 1;
+                        }
+                        Err(Failed::from(error))
                     }
-                    Err(Failed::from(error))
                 }
             };
             trials.push(Trial::ignorable_test(scenario.name, trial).with_kind(release));
         }
     }
     let conclusion = libtest_mimic::run(&args, trials);
+    let mut tally = tally.lock().expect("no thread panics here");
+    tally.print_slowest();
     Ok(if args.list {
         ExitCode::SUCCESS
-    } else if failed.load(Ordering::Relaxed) > 0 {
+    } else if tally.failed > 0 {
         ExitCode::from(FAILED)
     } else if conclusion.has_failed() {
         ExitCode::from(COULD_NOT_RUN)
@@ -379,7 +466,9 @@ pub fn demo(mut bench: Bench) -> Result<ExitCode> {
     let boot = bench.first("demo", &[mode::DEMO])?;
     match boot.run() {
         Ok(_) => Ok(ExitCode::SUCCESS),
-        Err(Error::NotRun(why)) => bail!("{why}; {} says more", boot.log.display()),
+        Err(Error::NotRun(why) | Error::Hung(why)) => {
+            bail!("{why}; {} says more", boot.log.display())
+        }
         Err(Error::Failed(why)) => {
             eprintln!("qemu-test: error: {why}; {} says more", boot.log.display());
             Ok(ExitCode::from(FAILED))

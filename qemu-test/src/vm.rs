@@ -6,15 +6,16 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{channel, RecvTimeoutError, Sender};
+use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::fs::{memfd_create, MemfdFlags};
 use rustix::process::{set_parent_process_death_signal, Signal};
-use scenarios::{KTAP_PORT, SCREEN_PORT};
+use scenarios::{KTAP_PORT, SCREEN_PORT, WAITER_ARGS, WAITER_READY};
 
 use crate::console::Watchdog;
 use crate::initramfs::Initramfs;
@@ -30,6 +31,9 @@ pub enum Error {
     /// Nothing is known, because the guest never ran.
     #[error("could not run: {0}")]
     NotRun(String),
+    /// The emulator stood still before the kernel had started PID 1: nothing of ours has run.
+    #[error("could not run: {0}")]
+    Hung(String),
 }
 
 /// A boot that ended well.
@@ -65,8 +69,10 @@ pub struct Boot {
     pub memory: u32,
     /// The kernel.
     pub image: PathBuf,
-    /// The initramfs.
+    /// The guest's files: the initramfs, or what is sent to the waiter of a snapshot.
     pub initramfs: Initramfs,
+    /// Where it starts in place of a boot: see [`crate::snapshot`].
+    pub snapshot: Option<Arc<File>>,
     /// With it, the initramfs above is not used and the arguments go to qemu-test/distro/guest.
     pub disk: Option<Disk>,
     /// Words of the kernel's command line beside those that every boot has.
@@ -85,6 +91,11 @@ pub struct Boot {
 const INITRD_FD: RawFd = 10;
 const KTAP_FD: RawFd = 11;
 const SCREEN_FD: RawFd = 12;
+const MONITOR_FD: RawFd = 13;
+const SNAPSHOT_FD: RawFd = 14;
+
+/// The kernel's line on its console when PID 1 starts.
+const RUNS_PID_1: &str = " as init process";
 
 /// How long a sick kernel may go on, so that the log has the whole story.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -94,6 +105,61 @@ enum Event {
     Ktap(String),
     Screen(String),
     Qemu(String),
+    Monitor(String),
+}
+
+/// What was seen of a machine until its end.
+#[derive(Default)]
+struct Seen {
+    report: Report,
+    /// The first line of the console that shows that the kernel is not well.
+    trouble: Option<String>,
+    /// The last of the others.
+    last_line: String,
+    /// QEMU's first words.
+    said_by_qemu: String,
+    /// The kernel has started PID 1.
+    pid_1: bool,
+    /// The waiter waits.
+    ready: bool,
+    /// The snapshot is written.
+    saved: bool,
+    /// The time that it had last.
+    limit: Duration,
+    timed_out: bool,
+    ended: Option<ExitStatus>,
+}
+
+impl Seen {
+    /// The error where the guest never said hello.
+    fn silent_guest(self) -> Error {
+        let hung = self.timed_out && !self.pid_1 && self.trouble.is_none();
+        let within = if self.timed_out {
+            format!(" within {} s", self.limit.as_secs())
+        } else {
+            String::new()
+        };
+        let mut why = self.trouble.unwrap_or(self.said_by_qemu);
+        if hung && why.is_empty() {
+            why = format!("the console ends with {:?}", self.last_line);
+        }
+        let text = format!("the guest never said hello{within}: {why}")
+            .trim_end_matches([':', ' '])
+            .to_owned();
+        if hung {
+            Error::Hung(text)
+        } else {
+            Error::NotRun(text)
+        }
+    }
+}
+
+/// A machine that runs: its log, what comes from it, and the runner's end of the report's port.
+struct Started {
+    qemu: Running,
+    log: File,
+    events: Receiver<Event>,
+    ktap: UnixStream,
 }
 
 /// QEMU, killed when this goes away.
@@ -107,8 +173,8 @@ impl Drop for Running {
 }
 
 impl Boot {
-    /// QEMU's command line but for its serial ports.
-    fn command(&self) -> Command {
+    /// QEMU's command line but for its serial ports and where it starts.
+    pub fn command(&self) -> Command {
         let mut command = Command::new(self.machine.qemu);
         command
             .args(["-machine", self.machine.machine])
@@ -128,13 +194,15 @@ impl Boot {
                 self.machine.cmdline,
                 self.cmdline.join(" "),
                 match &self.disk {
+                    // Those of a snapshot go to the waiter with the files.
+                    None if self.snapshot.is_some() => "rdinit=/init -- ".to_owned(),
                     None => format!("rdinit=/init -- {}", self.args.join(" ")),
                     Some(_) => format!("root=/dev/vda rw distro_test={}", self.args.join(",")),
                 }
             ));
-        command.arg("-initrd");
         if let Some(disk) = &self.disk {
-            command.arg(&disk.initrd).arg("-drive").arg(format!(
+            command.arg("-initrd").arg(&disk.initrd);
+            command.arg("-drive").arg(format!(
                 "file={},format=raw,if=virtio,snapshot=on",
                 disk.image.display()
             ));
@@ -150,8 +218,6 @@ impl Boot {
                     ));
                 }
             }
-        } else {
-            command.arg(format!("/proc/self/fd/{INITRD_FD}"));
         }
         command
     }
@@ -164,12 +230,43 @@ impl Boot {
         Ok(fd)
     }
 
-    /// Boots and watches to the end. What the guest writes on the screen port goes to stdout.
-    pub fn run(&self) -> Result<Passed, Error> {
+    /// Says where the machine starts; gives the file that this takes, for QEMU's process.
+    fn start_at(&self, command: &mut Command) -> std::io::Result<Option<FdMapping>> {
+        if let Some(snapshot) = &self.snapshot {
+            command
+                .arg("-incoming")
+                // By its name: each QEMU reads it from the start.
+                .arg(format!("file:/proc/self/fd/{SNAPSHOT_FD}"));
+            return Ok(Some(mapping(snapshot.try_clone()?.into(), SNAPSHOT_FD)));
+        }
+        if self.disk.is_some() {
+            return Ok(None);
+        }
+        command
+            .arg("-initrd")
+            .arg(format!("/proc/self/fd/{INITRD_FD}"));
+        Ok(Some(mapping(self.initrd()?, INITRD_FD)))
+    }
+
+    /// Starts QEMU; with these two ends of a socket, with a monitor too.
+    fn start(&self, monitor: Option<(UnixStream, UnixStream)>) -> Result<Started, Error> {
         let (ktap, ktap_qemu) = UnixStream::pair().map_err(not_run)?;
         let (screen, screen_qemu) = UnixStream::pair().map_err(not_run)?;
         let mut log = self.create_log()?;
         let mut command = self.command();
+        let mut mappings = vec![
+            mapping(ktap_qemu.into(), KTAP_FD),
+            mapping(screen_qemu.into(), SCREEN_FD),
+        ];
+        mappings.extend(self.start_at(&mut command).map_err(not_run)?);
+        let monitor = monitor.map(|(monitor, monitor_qemu)| {
+            command
+                .arg("-chardev")
+                .arg(format!("socket,id=monitor,fd={MONITOR_FD}"))
+                .args(["-mon", "chardev=monitor,mode=readline"]);
+            mappings.push(mapping(monitor_qemu.into(), MONITOR_FD));
+            monitor
+        });
         command
             .args(["-chardev", "stdio,id=console,signal=off"])
             .args(["-serial", "chardev:console"])
@@ -178,12 +275,8 @@ impl Boot {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .fd_mappings(vec![
-                mapping(self.initrd().map_err(not_run)?, INITRD_FD),
-                mapping(ktap_qemu.into(), KTAP_FD),
-                mapping(screen_qemu.into(), SCREEN_FD),
-            ])
-            .expect("three different numbers");
+            .fd_mappings(mappings)
+            .expect("different numbers");
         let _ = writeln!(log, "{command:?}");
         let mut qemu = Running(spawn(&mut command).map_err(|error| {
             Error::NotRun(format!(
@@ -197,40 +290,155 @@ impl Boot {
         let (sender, events) = channel();
         forward(qemu.0.stdout.take(), &sender, Event::Console);
         forward(qemu.0.stderr.take(), &sender, Event::Qemu);
-        forward(Some(ktap), &sender, Event::Ktap);
+        forward(
+            Some(ktap.try_clone().map_err(not_run)?),
+            &sender,
+            Event::Ktap,
+        );
         forward(Some(screen), &sender, Event::Screen);
-        drop(sender);
+        forward(monitor, &sender, Event::Monitor);
+        Ok(Started {
+            qemu,
+            log,
+            events,
+            ktap,
+        })
+    }
 
-        let mut report = Report::default();
+    /// Boots and watches to the end. What the guest writes on the screen port goes to stdout.
+    pub fn run(&self) -> Result<Passed, Error> {
+        self.twice_if_hung(|| self.run_once())
+    }
+
+    /// Boots into the waiter, and writes a snapshot of it.
+    pub fn save(&self, file: &Path) -> Result<(), Error> {
+        self.twice_if_hung(|| self.save_once(file))
+    }
+
+    /// An emulator that stands still before PID 1 tells nothing of the module: that boot is started once more.
+    fn twice_if_hung<T>(&self, run: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+        run().or_else(|error| {
+            let Error::Hung(why) = error else {
+                return Err(error);
+            };
+            let kept = self.log.with_extension("hung.log");
+            let _ = std::fs::rename(&self.log, &kept);
+            eprintln!(
+                "{}: the emulator hung before PID 1, started once more: {why}; {} says more",
+                self.log.file_stem().unwrap_or_default().to_string_lossy(),
+                kept.display()
+            );
+            run().map_err(|error| match error {
+                Error::Hung(why) => Error::NotRun(format!("{why}, twice")),
+                error => error,
+            })
+        })
+    }
+
+    fn save_once(&self, file: &Path) -> Result<(), Error> {
+        let seen = self.watch(Some(file))?;
+        if seen.saved && seen.trouble.is_none() {
+            return Ok(());
+        }
+        if seen.ready {
+            return Err(Error::NotRun(format!(
+                "QEMU did not write the snapshot: {}",
+                seen.trouble.unwrap_or(seen.said_by_qemu)
+            )));
+        }
+        Err(seen.silent_guest())
+    }
+
+    fn run_once(&self) -> Result<Passed, Error> {
+        let seen = self.watch(None)?;
+        if !seen.report.hello() {
+            return Err(seen.silent_guest());
+        }
+        if let Some(line) = seen.trouble {
+            return Err(Error::Failed(format!("the kernel's console says: {line}")));
+        }
+        if seen.timed_out {
+            return Err(Error::Failed(format!(
+                "no end within {} s of the guest's last word",
+                seen.limit.as_secs()
+            )));
+        }
+        if let Some(status) = seen.ended.filter(|status| !status.success()) {
+            return Err(Error::Failed(format!(
+                "QEMU ended with {status}: {}",
+                seen.said_by_qemu
+            )));
+        }
+        if self.args.first().map(String::as_str) == Some(scenarios::mode::HELLO) {
+            return Ok(Passed::Hello);
+        }
+        match seen.report.verdict() {
+            Verdict::Passed => Ok(Passed::Tested),
+            Verdict::Skipped(reason) => Ok(Passed::Skipped(reason)),
+            Verdict::Failed(why) => Err(Error::Failed(why)),
+        }
+    }
+
+    /// Starts QEMU and watches it to its end, or to the end of patience. With a file, the machine is written there when
+    /// the waiter says that it waits, and ends.
+    fn watch(&self, save: Option<&Path>) -> Result<Seen, Error> {
+        let (mut monitor, monitor_qemu) = UnixStream::pair().map_err(not_run)?;
+        let monitors = match save {
+            Some(_) => Some((monitor.try_clone().map_err(not_run)?, monitor_qemu)),
+            None => None,
+        };
+        let Started {
+            mut qemu,
+            mut log,
+            events,
+            ktap,
+        } = self.start(monitors)?;
+        if self.snapshot.is_some() {
+            self.send(ktap)?;
+        }
+        let mut seen = Seen {
+            limit: self.boot_limit,
+            pid_1: self.snapshot.is_some(),
+            ..Seen::default()
+        };
         let mut watchdog = Watchdog::default();
-        let mut trouble: Option<String> = None;
-        let mut said_by_qemu = String::new();
-        let mut limit = self.boot_limit;
-        let mut deadline = Instant::now() + limit;
-        let mut timed_out = false;
-        let mut ended = None;
+        let mut deadline = Instant::now() + seen.limit;
         loop {
             match events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(Event::Console(line)) => {
                     let _ = writeln!(log, "{line}");
-                    if watchdog.is_trouble(&line) && trouble.is_none() {
+                    seen.pid_1 |= line.contains(RUNS_PID_1);
+                    if watchdog.is_trouble(&line) && seen.trouble.is_none() {
                         deadline = deadline.min(Instant::now() + LAST_WORDS);
-                        trouble = Some(line);
+                        seen.trouble = Some(line);
+                    } else {
+                        seen.last_line = line;
                     }
                 }
                 Ok(Event::Ktap(line)) => {
                     let _ = writeln!(log, "[ktap] {line}");
-                    report.line(&line);
-                    if report.hello() && trouble.is_none() {
-                        limit = self.run_limit;
-                        deadline = Instant::now() + limit;
+                    if let (Some(file), WAITER_READY) = (save, &*line) {
+                        seen.ready = true;
+                        let file = file.display();
+                        write!(monitor, "migrate file:{file}\ninfo migrate\nquit\n")
+                            .map_err(not_run)?;
+                        continue;
+                    }
+                    seen.report.line(&line);
+                    if seen.report.hello() && seen.trouble.is_none() {
+                        seen.limit = self.run_limit;
+                        deadline = Instant::now() + seen.limit;
                     }
                 }
                 Ok(Event::Screen(line)) => println!("{line}"),
+                Ok(Event::Monitor(line)) => {
+                    let _ = writeln!(log, "[monitor] {line}");
+                    seen.saved |= line.contains("completed");
+                }
                 Ok(Event::Qemu(line)) => {
                     let _ = writeln!(log, "[qemu] {line}");
-                    if said_by_qemu.is_empty() {
-                        said_by_qemu.clone_from(&line);
+                    if seen.said_by_qemu.is_empty() {
+                        seen.said_by_qemu.clone_from(&line);
                     }
                     // QEMU stops the machine then, and stays.
                     if line.contains("KVM internal error") {
@@ -238,52 +446,27 @@ impl Boot {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    timed_out = true;
+                    seen.timed_out = true;
                     break;
                 }
                 // QEMU is gone.
                 Err(RecvTimeoutError::Disconnected) => {
-                    ended = qemu.0.wait().ok();
+                    seen.ended = qemu.0.wait().ok();
                     break;
                 }
             }
         }
+        Ok(seen)
+    }
 
-        if !report.hello() {
-            let why = trouble.unwrap_or(said_by_qemu);
-            let how = if timed_out {
-                format!(" within {} s", limit.as_secs())
-            } else {
-                String::new()
-            };
-            return Err(Error::NotRun(
-                format!("the guest never said hello{how}: {why}")
-                    .trim_end_matches([':', ' '])
-                    .to_owned(),
-            ));
-        }
-        if let Some(line) = trouble {
-            return Err(Error::Failed(format!("the kernel's console says: {line}")));
-        }
-        if timed_out {
-            return Err(Error::Failed(format!(
-                "no end within {} s of the guest's last word",
-                limit.as_secs()
-            )));
-        }
-        if let Some(status) = ended.filter(|status: &ExitStatus| !status.success()) {
-            return Err(Error::Failed(format!(
-                "QEMU ended with {status}: {said_by_qemu}"
-            )));
-        }
-        if self.args.first().map(String::as_str) == Some(scenarios::mode::HELLO) {
-            return Ok(Passed::Hello);
-        }
-        match report.verdict() {
-            Verdict::Passed => Ok(Passed::Tested),
-            Verdict::Skipped(reason) => Ok(Passed::Skipped(reason)),
-            Verdict::Failed(why) => Err(Error::Failed(why)),
-        }
+    /// Sends the guest's files and arguments to the waiter, in a thread: the report comes by the same socket.
+    fn send(&self, mut ktap: UnixStream) -> Result<(), Error> {
+        let mut files = self.initramfs.clone();
+        files.bytes(WAITER_ARGS, self.args.join("\0").as_bytes());
+        let archive = files.archive().map_err(not_run)?;
+        // If it cannot be sent, QEMU is gone, which is seen.
+        std::thread::spawn(move || ktap.write_all(&archive));
+        Ok(())
     }
 
     /// Replaces this process by QEMU with the guest's virtio console on the user's terminal.
@@ -371,4 +554,95 @@ where
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::{Boot, Error, Passed};
+    use crate::initramfs::Initramfs;
+    use crate::machine::{self, Accel, Machine};
+
+    /// What a QEMU does that boots well.
+    const BOOTS: &str = "printf 'KTAP version 1\\n1..1\\nok 1 x\\n' >&11";
+    /// One that stands still after a line of the console.
+    const STANDS_STILL: &str = "echo PCI: Using ACPI for IRQ routing; exec sleep 60";
+
+    /// Boots with a QEMU that is a shell script: `first` at its first start, `then` at each other one. Gives how it
+    /// ended, and the number of starts.
+    fn boot(first: &str, then: &str) -> (Result<Passed, Error>, usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let qemu = folder.path().join("qemu");
+        let script = format!(
+            "#!/bin/bash\ncd {}\necho >>starts\nif [ $(wc -l <starts) = 1 ]; then {first}\nelse {then}\nfi\n",
+            folder.path().display()
+        );
+        fs::write(&qemu, script).unwrap();
+        fs::set_permissions(&qemu, fs::Permissions::from_mode(0o755)).unwrap();
+        let amd64 = machine::find("amd64").unwrap();
+        let machine: &Machine = Box::leak(Box::new(Machine {
+            qemu: qemu.to_str().unwrap().to_owned().leak(),
+            ..*amd64
+        }));
+        let boot = Boot {
+            machine,
+            accel: Accel::Tcg,
+            cpus: 1,
+            memory: 1,
+            image: "/dev/null".into(),
+            initramfs: Initramfs::new(machine),
+            snapshot: None,
+            disk: None,
+            cmdline: Vec::new(),
+            args: vec![scenarios::mode::TEST.into()],
+            log: folder.path().join("boot.log"),
+            boot_limit: Duration::from_secs(1),
+            run_limit: Duration::from_secs(1),
+        };
+        let seen = boot.run();
+        let starts = fs::read_to_string(folder.path().join("starts")).unwrap();
+        let hung_log = folder.path().join("boot.hung.log");
+        assert_eq!(hung_log.exists(), starts.lines().count() == 2);
+        assert!(Path::new(&boot.log).exists());
+        (seen, starts.lines().count())
+    }
+
+    #[test]
+    fn emulator_that_hangs_before_pid_1_is_started_once_more() {
+        let (seen, starts) = boot(STANDS_STILL, BOOTS);
+        assert!(matches!(seen, Ok(Passed::Tested)), "{seen:?}");
+        assert_eq!(starts, 2);
+    }
+
+    #[test]
+    fn emulator_that_hangs_twice_could_not_run() {
+        let (seen, starts) = boot(STANDS_STILL, STANDS_STILL);
+        let Err(Error::NotRun(why)) = seen else {
+            panic!("{seen:?}");
+        };
+        assert!(why.ends_with("twice"), "{why}");
+        assert!(why.contains("PCI: Using ACPI"), "{why}");
+        assert_eq!(starts, 2);
+    }
+
+    #[test]
+    fn what_goes_wrong_otherwise_is_not_tried_again() {
+        for wrong in [
+            "echo Run /init as init process; exec sleep 60",
+            "echo Kernel panic - not syncing: VFS; exec sleep 60",
+            "echo no such machine >&2; exit 1",
+            "printf 'KTAP version 1\\n' >&11; exec sleep 60",
+        ] {
+            let (seen, starts) = boot(wrong, BOOTS);
+            assert!(
+                matches!(seen, Err(Error::NotRun(_) | Error::Failed(_))),
+                "{wrong}: {seen:?}"
+            );
+            assert_eq!(starts, 1, "{wrong}");
+        }
+    }
 }

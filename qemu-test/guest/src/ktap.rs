@@ -1,37 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Virtio ports to the runner, and the KTAP report on one of them.
+//! The KTAP report, on a virtio port to the runner.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
-use anyhow::{bail, Context, Result};
+use anyhow::{Context, Result};
 use rustix::io::fcntl_dupfd_cloexec;
+
+use crate::port;
 
 /// Numbers from here on are ours, so that a scenario may do what it likes with the fds below.
 const FIRST_FD: i32 = 200;
 
-/// Opens the virtio port of a name, waiting for the driver to find it.
+/// Opens the virtio port of a name.
 pub fn open_port(name: &str) -> Result<File> {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while Instant::now() < deadline {
-        for port in fs::read_dir("/sys/class/virtio-ports")
-            .into_iter()
-            .flatten()
-        {
-            let port = port?;
-            if fs::read_to_string(port.path().join("name"))
-                .is_ok_and(|seen| seen.trim_end() == name)
-            {
-                let device = std::path::Path::new("/dev").join(port.file_name());
-                let low = OpenOptions::new().write(true).open(device)?;
-                return Ok(File::from(fcntl_dupfd_cloexec(&low, FIRST_FD)?));
-            }
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    bail!("expected a virtio port named {name}, seen none within 10 s")
+    Ok(File::from(fcntl_dupfd_cloexec(&port::open(name)?, FIRST_FD)?))
 }
 
 /// An error that is none: the machine lacks what the test is about.

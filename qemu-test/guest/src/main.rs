@@ -6,6 +6,7 @@ mod corpus;
 mod kernel;
 mod ktap;
 mod lab;
+mod port;
 mod start;
 mod suite;
 mod user;

@@ -8,6 +8,10 @@
 pub const KTAP_PORT: &str = "ktap";
 /// Name of the virtio port whose text the runner shows on the user's terminal.
 pub const SCREEN_PORT: &str = "screen";
+/// What the guest says on [`KTAP_PORT`] when it waits for its files, as a snapshot of it will.
+pub const WAITER_READY: &str = "waiting";
+/// The file of the archive for it that has its arguments, with a NUL between them.
+pub const WAITER_ARGS: &str = "/args";
 /// Folder of the initramfs with the module under test, as `NAME.ko`.
 pub const MODULE_DIR: &str = "/modules";
 /// The kernel's own C provider in the initramfs.
@@ -58,19 +62,21 @@ pub enum Need {
     Bpftool,
     /// A second CPU.
     TwoCpus,
+    /// A boot of its own, where others start from a snapshot of a machine that has booted.
+    OwnBoot,
     /// A module of qemu-test/modules, by its name, in [`MODULE_DIR`].
     TestModule(&'static str),
     /// The module's blobs, at [`BLOB`] and [`FOREIGN_BLOB`].
     Blob,
-    /// Words for the kernel's command line.
+    /// Words for the kernel's command line: with them it has a boot of its own.
     Cmdline(&'static str),
     /// The debug kernel.
     DebugKernel,
-    /// A kernel of scripts/builtin-kernel, by the word that it takes. Another kernel does not run it.
+    /// A kernel of scripts/builtin-kernel, by the word that it takes, and a boot of its own. Another kernel does not run it.
     Builtin(&'static str),
     /// BusyBox, and the selftest of the kernel tree, at [`SELFTEST`].
     Selftest,
-    /// Time that counts instructions, so that two runs can be compared.
+    /// Time that counts instructions, so that two runs can be compared; from the start of a boot of its own.
     CountedTime,
     /// It is one of the few that tell whether a kernel can be used at all: [`SHORT`].
     Short,
@@ -134,6 +140,16 @@ impl Scenario {
         self.shard() == shard || (shard == SHORT && self.needs.contains(&Need::Short))
     }
 
+    /// Whether it has a boot of its own, and starts from no snapshot.
+    pub fn has_own_boot(&self) -> bool {
+        self.needs.iter().any(|need| {
+            matches!(
+                need,
+                Need::OwnBoot | Need::Cmdline(_) | Need::Builtin(_) | Need::CountedTime
+            )
+        })
+    }
+
     /// Whether the kernel of a release is one that it is meant for.
     pub fn is_for(&self, release: &str) -> bool {
         let mut kinds = self.needs.iter().filter_map(|need| match need {
@@ -142,7 +158,7 @@ impl Scenario {
         });
         match builtin(release) {
             // A module as any other.
-            Some("m") => self.needs.iter().all(|need| *need == Need::Short),
+            Some("m") => self.needs.iter().all(|need| matches!(need, Need::Short | Need::OwnBoot)),
             Some(kind) => kinds.any(|own| own == kind),
             None if kinds.next().is_some() => false,
             // There: not what is about the runner, or counts instructions.
@@ -161,7 +177,7 @@ macro_rules! each_scenario {
     ($then:ident) => {
         $then! {
             // Mounts.
-            mount_pins_maps_debug_and_progs_debug, Passes, [Short];
+            mount_pins_maps_debug_and_progs_debug, Passes, [Short, OwnBoot];
             files_list_the_modules_own_progs_and_map, Passes, [];
             files_list_what_bpf_lists, Passes, [Short];
             a_map_and_a_prog_loaded_after_the_mount_appear, Passes, [];
@@ -286,7 +302,7 @@ macro_rules! each_scenario {
             gallery_leaves_nothing_when_its_last_entry_is_refused, Passes,
                 [TestModule("lskel_gallery")];
             // The runner itself: these have to fail, or it would pass what it should not.
-            runner_fails_a_guest_that_panics, FailsWith("Kernel panic"), [];
+            runner_fails_a_guest_that_panics, FailsWith("Kernel panic"), [OwnBoot];
             runner_fails_a_guest_whose_init_dies, FailsWith("Attempted to kill init"), [];
             runner_fails_a_kernel_that_warns, FailsWith("WARNING: "), [];
             runner_fails_a_missing_result, FailsWith("1 of 2 results"), [];

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Snapshots of machines that have booted, from which scenarios start in place of a boot of their own.
+//!
+//! In a snapshot PID 1 is the `waiter`, and nothing else is there but the kernel: the guest and its modules come by a
+//! virtio port when it is resumed. So a snapshot serves every scenario that wants such a machine, and a change of module
+//! or guest leaves it as good as it was. Its name has a hash of all that it was made from, and it is never written to.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::SystemTime;
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+use crate::vm::{Boot, Error};
+
+/// The snapshots of a cache folder.
+pub struct Snapshots {
+    folder: PathBuf,
+    /// Those that this run has used: made at most once, while others that want it wait.
+    used: Mutex<HashMap<PathBuf, Arc<OnceLock<Option<Arc<File>>>>>>,
+}
+
+impl Snapshots {
+    /// Those in a folder, which need not be there yet.
+    pub fn new(folder: PathBuf) -> Self {
+        Snapshots {
+            folder,
+            used: Mutex::default(),
+        }
+    }
+
+    /// The snapshot of a machine of this kind (`RELEASE`, and what sets it apart from others of that release), which
+    /// `boot` boots into the waiter. [`None`] if there is none and none can be made, which is said once.
+    pub fn get(&self, kind: &str, boot: &Boot) -> Result<Option<Arc<File>>> {
+        let file = self.folder.join(format!("{kind}-{}", key(boot)?));
+        let cell = {
+            let mut used = self.used.lock().expect("no thread panics here");
+            used.entry(file.clone()).or_default().clone()
+        };
+        let made = cell.get_or_init(|| match self.find_or_make(&file, kind, boot) {
+            Ok(file) => Some(Arc::new(file)),
+            Err(why) => {
+                eprintln!("no snapshot of {kind} ({why:#}): each scenario boots");
+                None
+            }
+        });
+        Ok(made.clone())
+    }
+
+    fn find_or_make(&self, file: &Path, kind: &str, boot: &Boot) -> Result<File> {
+        if let Ok(found) = File::open(file) {
+            // For those who clear the cache: when it was last used.
+            found.set_modified(SystemTime::now())?;
+            return Ok(found);
+        }
+        let cannot = || format!("{} cannot be made", file.display());
+        fs::create_dir_all(&self.folder).with_context(cannot)?;
+        // Its name is its own until it is whole; what fails is removed.
+        let new = tempfile::Builder::new()
+            .prefix(&format!("{kind}-"))
+            .suffix(".tmp")
+            .tempfile_in(&self.folder)
+            .with_context(cannot)?;
+        match boot.save(new.path()) {
+            Ok(()) => {}
+            Err(Error::Failed(why) | Error::NotRun(why) | Error::Hung(why)) => anyhow::bail!(why),
+        }
+        self.drop_older(kind)?;
+        new.persist(file).with_context(cannot)
+    }
+
+    /// Drops those of a kind that were made from something else.
+    fn drop_older(&self, kind: &str) -> Result<()> {
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let of_this_kind = name
+                .strip_prefix(kind)
+                .and_then(|rest| rest.strip_prefix('-'))
+                .is_some_and(|key| key.len() == KEY && key.bytes().all(|b| b.is_ascii_hexdigit()));
+            if of_this_kind {
+                fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Digits of a key.
+const KEY: usize = 16;
+
+/// A hash of all that a snapshot is made from.
+fn key(boot: &Boot) -> Result<String> {
+    let image = fs::read(&boot.image)
+        .with_context(|| format!("{} cannot be read", boot.image.display()))?;
+    let mut hash = Sha256::new();
+    for part in [
+        &*image,
+        &boot.initramfs.archive()?,
+        boot.machine.qemu_version()?.as_bytes(),
+        format!("{:?}", boot.command()).as_bytes(),
+    ] {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    }
+    Ok(format!("{:x}", hash.finalize())[..KEY].to_owned())
+}
