@@ -154,6 +154,25 @@ step() {
 	return $rc
 }
 
+# archive_step LABEL LOG COMMAND...: a step that reads from the Debian archive. While that is being updated, for some
+# minutes, its index does not fit its release: the command is tried again, and has to start from nothing each time.
+# For tests, ARCHIVE_PAUSE= is the pause in seconds.
+archive_step() {
+	local log=$2 try rc why pause=${ARCHIVE_PAUSE:-60}
+	for try in 1 2 3; do
+		rc=0
+		run "$@" || rc=$?
+		((rc)) || return 0
+		why=$(grep -m 1 -oE 'File has unexpected size[^[]*[^[ ]|Mirror sync in progress|Hash Sum mismatch' "$log" | head -n 1) || break
+		why="the Debian archive is being updated just now (its index does not fit its release: $why)"
+		((try < 3)) || die "$why" "try again later"
+		say "$why: trying again in $pause s"
+		sleep "$pause"
+	done
+	show_end "$log"
+	return $rc
+}
+
 # clang_args KDIR: what make has to be told for a kernel that was built with clang.
 clang_args() { ! grep -qx CONFIG_CC_IS_CLANG=y "$1/include/config/auto.conf" || echo LLVM=1; }
 
