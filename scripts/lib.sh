@@ -41,6 +41,12 @@ NEWEST_RUST=/opt/rust
 # Cargo's output, one folder for each checkout: cargo cannot tell the crates of two checkouts apart.
 export CARGO_TARGET_DIR=$CACHE/target/$(printf '%s' "$TOP" | sha256sum | cut -c1-12)
 
+# Each command holds this, and all that it starts: scripts/cache, which takes it alone, then knows that nothing is used.
+if [[ -d $CACHE && -r $CACHE ]]; then
+	exec {CACHE_LOCK}<"$CACHE"
+	flock -s "$CACHE_LOCK"
+fi
+
 # For cargo build: static programs, the same bytes wherever checkout and cache are.
 # shellcheck disable=SC2034
 STATIC=(--release --locked --features static --config qemu-test/guest/static.toml --target "$RUST_TARGET"
@@ -177,7 +183,7 @@ archive_step() {
 clang_args() { ! grep -qx CONFIG_CC_IS_CLANG=y "$1/include/config/auto.conf" || echo LLVM=1; }
 
 # compilers: what builds kernels here. Not the toolchain root as a whole: most of its packages have no part in that.
-compilers() { "$TOP/scripts/in-toolroot" sh -c 'for tool in clang ld.lld rustc bindgen pahole; do $tool --version; done'; }
+compilers() { "$TOP/scripts/in-toolroot" --root "$("$TOP/scripts/toolroot" --path)" sh -c 'for tool in clang ld.lld rustc bindgen pahole; do $tool --version; done'; }
 
 # check_config LINES CONFIG LOG: every line of the fragments is in the configuration. An option whose needs are not
 # met goes in silence.
