@@ -96,6 +96,10 @@ kernels: ## list the kernels that the archive has
 env: ## print where things are, as shell assignments
 	@scripts/env
 
+.PHONY: cache
+cache: ## list what is in the cache folder, with sizes; DROP=old drops what nothing uses any more
+	@scripts/cache $(DROP:%=--drop=%)
+
 .PHONY: clean
 clean: ## remove what was built in this checkout
 	rm -rf build bpf_preload_rs.ko

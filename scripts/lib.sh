@@ -41,6 +41,12 @@ NEWEST_RUST=/opt/rust
 # Cargo's output, one folder for each checkout: cargo cannot tell the crates of two checkouts apart.
 export CARGO_TARGET_DIR=$CACHE/target/$(printf '%s' "$TOP" | sha256sum | cut -c1-12)
 
+# Each command holds this, and all that it starts: scripts/cache, which takes it alone, then knows that nothing is used.
+if [[ -d $CACHE && -r $CACHE ]]; then
+	exec {CACHE_LOCK}<"$CACHE"
+	flock -s "$CACHE_LOCK"
+fi
+
 # For cargo build: static programs, the same bytes wherever checkout and cache are.
 # shellcheck disable=SC2034
 STATIC=(--release --locked --features static --config qemu-test/guest/static.toml --target "$RUST_TARGET"
@@ -74,16 +80,57 @@ help_or_no_args() {
 	esac
 }
 
-# step LABEL LOG COMMAND...: runs a long command with its output in LOG. A terminal gets a line that
-# counts the seconds and shows where the command is; anything else gets a line every 20 seconds.
-# On failure the end of the log is shown, and the caller says what to do.
-step() {
+# temporary PATH...: something is made there. What an earlier run has left is removed now, and what is there when the
+# script ends, however it ends, is removed then: what is done has been moved away, or is `finished`. In the cache folder
+# whoever makes X.tmp or X holds X.lock.
+declare -A TEMPORARY=()
+temporary() {
+	local path
+	for path; do
+		remove "$path"
+		TEMPORARY[$path]=y
+	done
+}
+finished() { TEMPORARY[$1]=''; }
+# What is mounted there stays.
+remove() { rm -rf --one-file-system -- "$1"; }
+
+# alive PID: or something in its process group.
+alive() { kill -0 -- "-$1" 2>/dev/null || kill -0 "$1" 2>/dev/null; }
+
+# finish: the end of each script, also by Ctrl-C or SIGTERM. What it has started ends first.
+finish() {
+	local pids=() pid path i
+	trap '' INT TERM HUP
+	read -ra pids 2>/dev/null <"/proc/$$/task/$$/children" || true
+	for pid in "${pids[@]}"; do
+		kill -TERM -- "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null || true
+	done
+	for pid in "${pids[@]}"; do
+		for ((i = 0; i < 100; i++)); do
+			alive "$pid" || continue 2
+			sleep 0.1
+		done
+		kill -KILL -- "-$pid" 2>/dev/null || true
+	done
+	for path in "${!TEMPORARY[@]}"; do
+		[[ ! ${TEMPORARY[$path]} ]] || remove "$path" || true
+	done
+}
+trap finish EXIT
+
+# run LABEL LOG COMMAND...: a long command with its output in LOG. A terminal gets a line that counts the seconds and
+# shows where the command is; anything else gets a line every 20 seconds.
+run() {
 	local label=$1 log=$2 start=$SECONDS pid rc=0 shown=0 last
 	shift 2
 	mkdir -p "$(dirname "$log")"
 	[[ -t 2 ]] || say "$label"
+	# In a process group of its own, by which finish ends all of it.
+	set -m
 	"$@" >"$log" 2>&1 </dev/null &
 	pid=$!
+	set +m
 	while kill -0 "$pid" 2>/dev/null; do
 		sleep 0.3
 		if [[ -t 2 ]]; then
@@ -96,10 +143,39 @@ step() {
 	done
 	wait "$pid" || rc=$?
 	if [[ -t 2 ]]; then printf '\r\033[K  %s  %ds\n' "$label" $((SECONDS - start)) >&2; fi
-	if ((rc)); then
-		tail -n 15 "$log" | sed 's/^/    /' >&2
-		say "full log: $log"
-	fi
+	return $rc
+}
+
+# show_end LOG: of a command that failed.
+show_end() {
+	tail -n 15 "$1" | sed 's/^/    /' >&2
+	say "full log: $1"
+}
+
+# step LABEL LOG COMMAND...: as run. On failure the end of the log is shown, and the caller says what to do.
+step() {
+	local rc=0
+	run "$@" || rc=$?
+	((rc == 0)) || show_end "$2"
+	return $rc
+}
+
+# archive_step LABEL LOG COMMAND...: a step that reads from the Debian archive. While that is being updated, for some
+# minutes, its index does not fit its release: the command is tried again, and has to start from nothing each time.
+# For tests, ARCHIVE_PAUSE= is the pause in seconds.
+archive_step() {
+	local log=$2 try rc why pause=${ARCHIVE_PAUSE:-60}
+	for try in 1 2 3; do
+		rc=0
+		run "$@" || rc=$?
+		((rc)) || return 0
+		why=$(grep -m 1 -oE 'File has unexpected size[^[]*[^[ ]|Mirror sync in progress|Hash Sum mismatch' "$log" | head -n 1) || break
+		why="the Debian archive is being updated just now (its index does not fit its release: $why)"
+		((try < 3)) || die "$why" "try again later"
+		say "$why: trying again in $pause s"
+		sleep "$pause"
+	done
+	show_end "$log"
 	return $rc
 }
 
@@ -107,7 +183,7 @@ step() {
 clang_args() { ! grep -qx CONFIG_CC_IS_CLANG=y "$1/include/config/auto.conf" || echo LLVM=1; }
 
 # compilers: what builds kernels here. Not the toolchain root as a whole: most of its packages have no part in that.
-compilers() { "$TOP/scripts/in-toolroot" sh -c 'for tool in clang ld.lld rustc bindgen pahole; do $tool --version; done'; }
+compilers() { "$TOP/scripts/in-toolroot" --root "$("$TOP/scripts/toolroot" --path)" sh -c 'for tool in clang ld.lld rustc bindgen pahole; do $tool --version; done'; }
 
 # check_config LINES CONFIG LOG: every line of the fragments is in the configuration. An option whose needs are not
 # met goes in silence.
