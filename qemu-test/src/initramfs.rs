@@ -75,16 +75,15 @@ impl Initramfs {
     }
 
     /// Adds a module where modprobe finds it, with the indexes that depmod makes.
-    pub fn modprobe(&mut self, release: &str, module: &Path) -> Result<()> {
+    pub fn modprobe(&mut self, release: &str, module: &str, content: &[u8]) -> Result<()> {
         self.program("/sbin/modprobe", "/sbin/modprobe")?;
         // The toolchain root's /run is this run's own: even after a Ctrl-C nothing of it stays.
         let top = tempfile::tempdir_in("/run")?;
         let folder = Path::new("lib/modules").join(release);
-        let name =
-            Path::new("updates").join(module.file_name().context("a module without a name")?);
+        let name = Path::new("updates").join(module).with_extension("ko");
         fs::create_dir_all(top.path().join(&folder).join("updates"))?;
-        fs::copy(module, top.path().join(&folder).join(&name))
-            .with_context(|| format!("copying {}", module.display()))?;
+        fs::write(top.path().join(&folder).join(&name), content)
+            .with_context(|| format!("writing {}", name.display()))?;
         let output = Command::new("depmod")
             .arg("-b")
             .arg(top.path())
@@ -92,7 +91,7 @@ impl Initramfs {
             .output()
             .context("running depmod")?;
         ensure!(output.status.success(), "depmod: {output:?}");
-        self.file(Path::new("/").join(&folder).join(&name), module)?;
+        self.bytes(Path::new("/").join(&folder).join(&name), content);
         for entry in fs::read_dir(top.path().join(&folder))? {
             let entry = entry?;
             if entry.file_type()?.is_file() {

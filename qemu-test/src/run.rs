@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The three tasks: test, demo, shell.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -53,13 +53,34 @@ const HANG_LIMIT: Duration = Duration::from_secs(5);
 /// KVM that works boots well within this.
 const KVM_LIMIT: Duration = Duration::from_secs(20);
 
+/// A module as it was when the run started: `make check` signs and removes it meanwhile.
+struct Module {
+    /// Of its file.
+    name: String,
+    content: Vec<u8>,
+}
+
+impl Module {
+    fn read(file: &Path) -> Result<Self> {
+        Ok(Module {
+            name: file
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            content: std::fs::read(file)
+                .with_context(|| format!("{} cannot be read", file.display()))?,
+        })
+    }
+}
+
 /// A kernel with the modules that were built for it.
 pub struct Kernel {
     release: String,
     machine: &'static Machine,
     image: PathBuf,
-    module: Option<PathBuf>,
-    c_module: Option<PathBuf>,
+    module: Option<Module>,
+    c_module: Option<Module>,
     test_modules: Option<PathBuf>,
     guest: PathBuf,
     /// The init of a snapshot.
@@ -75,19 +96,14 @@ impl Kernel {
         c_module: Option<PathBuf>,
         test_modules: Option<PathBuf>,
     ) -> Result<Self> {
-        for file in [Some(&image), module.as_ref(), c_module.as_ref()]
-            .into_iter()
-            .flatten()
-        {
-            ensure!(file.is_file(), "there is no file {}", file.display());
-        }
+        ensure!(image.is_file(), "there is no file {}", image.display());
         let arch = release.rsplit('-').next().unwrap_or_default();
         Ok(Kernel {
             machine: machine::find(arch)?,
             release,
             image,
-            module,
-            c_module,
+            module: module.as_deref().map(Module::read).transpose()?,
+            c_module: c_module.as_deref().map(Module::read).transpose()?,
             test_modules,
             guest: PathBuf::new(),
             waiter: PathBuf::new(),
@@ -95,11 +111,8 @@ impl Kernel {
     }
 
     /// Without a file of the module it is built into the kernel, under its usual name.
-    fn module_name(&self) -> String {
-        let name = self.module.as_deref().and_then(Path::file_stem);
-        name.unwrap_or(OsStr::new(BUILT_IN))
-            .to_string_lossy()
-            .into_owned()
+    fn module_name(&self) -> &str {
+        self.module.as_ref().map_or(BUILT_IN, |module| &module.name)
     }
 }
 
@@ -145,9 +158,7 @@ impl Bench {
             logs,
             accel: Accel::Tcg,
             // Words for the kernel of one run are not worth a snapshot.
-            snapshots: snapshots
-                .filter(|_| cmdline.is_empty())
-                .map(Snapshots::new),
+            snapshots: snapshots.filter(|_| cmdline.is_empty()).map(Snapshots::new),
             cmdline,
         })
     }
@@ -192,21 +203,21 @@ impl Bench {
         let mut initramfs = Initramfs::new(kernel.machine);
         initramfs.file("/init", &kernel.guest)?;
         let module = kernel.module_name();
-        if let Some(file) = &kernel.module {
-            initramfs.file(format!("{MODULE_DIR}/{module}.ko"), file)?;
+        if let Some(module) = &kernel.module {
+            initramfs.bytes(format!("{MODULE_DIR}/{}.ko", module.name), &module.content);
         }
         for need in needs {
             match need {
                 Need::CModule => {
-                    let c_module = kernel.c_module.as_deref().context(
+                    let c_module = kernel.c_module.as_ref().context(
                         "this needs the C provider: give --c-module (scripts/c-module builds it)",
                     )?;
-                    initramfs.file(C_MODULE, c_module)?;
+                    initramfs.bytes(C_MODULE, &c_module.content);
                 }
                 Need::Modprobe => {
-                    let file = kernel.module.as_deref();
-                    let file = file.context("this needs the module: give --module")?;
-                    initramfs.modprobe(&kernel.release, file)?;
+                    let module = kernel.module.as_ref();
+                    let module = module.context("this needs the module: give --module")?;
+                    initramfs.modprobe(&kernel.release, &module.name, &module.content)?;
                 }
                 Need::Blob => {
                     let guest = kernel.machine.byte_order;
@@ -249,7 +260,7 @@ impl Bench {
             initramfs.program(BPFTOOL, "/usr/sbin/bpftool")?;
         }
         let mut words = args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
-        words.insert(1, module);
+        words.insert(1, module.to_owned());
         Ok(Boot {
             machine: kernel.machine,
             accel: if needs.contains(&Need::CountedTime) {
@@ -282,7 +293,9 @@ impl Bench {
         let waiting = Boot {
             initramfs: waiter,
             args: Vec::new(),
-            log: boot.log.with_file_name(format!("snapshot-{}cpu.log", boot.cpus)),
+            log: boot
+                .log
+                .with_file_name(format!("snapshot-{}cpu.log", boot.cpus)),
             cmdline: boot.cmdline.clone(),
             image: boot.image.clone(),
             snapshot: None,
@@ -427,7 +440,9 @@ pub fn test(
                 let start = Instant::now();
                 let seen = bench.scenario(&bench.kernels[index], scenario);
                 let mut tally = tally.lock().expect("no thread panics here");
-                tally.times.push((start.elapsed(), scenario.name.to_owned()));
+                tally
+                    .times
+                    .push((start.elapsed(), scenario.name.to_owned()));
                 match seen {
                     Ok(Passed::Skipped(reason)) => Ok(Completion::ignored_with(reason)),
                     Ok(_) => Ok(Completion::Completed),

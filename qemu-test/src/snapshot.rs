@@ -16,11 +16,14 @@ use sha2::{Digest, Sha256};
 
 use crate::vm::{Boot, Error};
 
+/// A snapshot that is made at most once, while others that want it wait. [`None`] if it cannot be made.
+type Cell = OnceLock<Option<Arc<File>>>;
+
 /// The snapshots of a cache folder.
 pub struct Snapshots {
     folder: PathBuf,
-    /// Those that this run has used: made at most once, while others that want it wait.
-    used: Mutex<HashMap<PathBuf, Arc<OnceLock<Option<Arc<File>>>>>>,
+    /// Those that this run has used.
+    used: Mutex<HashMap<PathBuf, Arc<Cell>>>,
 }
 
 impl Snapshots {

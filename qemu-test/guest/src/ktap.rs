@@ -15,7 +15,10 @@ const FIRST_FD: i32 = 200;
 
 /// Opens the virtio port of a name.
 pub fn open_port(name: &str) -> Result<File> {
-    Ok(File::from(fcntl_dupfd_cloexec(&port::open(name)?, FIRST_FD)?))
+    Ok(File::from(fcntl_dupfd_cloexec(
+        &port::open(name)?,
+        FIRST_FD,
+    )?))
 }
 
 /// An error that is none: the machine lacks what the test is about.

@@ -158,7 +158,10 @@ impl Scenario {
         });
         match builtin(release) {
             // A module as any other.
-            Some("m") => self.needs.iter().all(|need| matches!(need, Need::Short | Need::OwnBoot)),
+            Some("m") => self
+                .needs
+                .iter()
+                .all(|need| matches!(need, Need::Short | Need::OwnBoot)),
             Some(kind) => kinds.any(|own| own == kind),
             None if kinds.next().is_some() => false,
             // There: not what is about the runner, or counts instructions.
