@@ -360,6 +360,19 @@ fn find_guest(machine: &Machine) -> Result<PathBuf> {
     Ok(folder.join(machine.target).join("release/guest"))
 }
 
+/// Prints what has to be built for the scenarios that have one of these words in their names: scripts/qemu asks.
+pub fn needs(words: &[String]) -> ExitCode {
+    let wanted = |scenario: &&Scenario| words.iter().any(|word| scenario.name.contains(word));
+    let needs = || SCENARIOS.iter().filter(wanted).flat_map(|s| s.needs);
+    if needs().any(|need| *need == Need::CModule) {
+        println!("c-module");
+    }
+    if needs().any(|need| matches!(need, Need::TestModule(_))) {
+        println!("test-modules");
+    }
+    ExitCode::SUCCESS
+}
+
 /// How many of the slowest scenarios are named at the end.
 const SLOWEST: usize = 10;
 
