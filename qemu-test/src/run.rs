@@ -302,7 +302,7 @@ impl Bench {
             disk: None,
             ..*boot
         };
-        boot.snapshot = snapshots.get(&kind, &waiting)?;
+        boot.snapshot = snapshots.get(&kind, &waiting);
         Ok(())
     }
 

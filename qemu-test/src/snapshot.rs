@@ -7,11 +7,11 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::SystemTime;
 
-use anyhow::{Context, Result};
+use anyhow::{bail, Context, Result};
 use sha2::{Digest, Sha256};
 
 use crate::vm::{Boot, Error};
@@ -22,8 +22,8 @@ type Cell = OnceLock<Option<Arc<File>>>;
 /// The snapshots of a cache folder.
 pub struct Snapshots {
     folder: PathBuf,
-    /// Those that this run has used.
-    used: Mutex<HashMap<PathBuf, Arc<Cell>>>,
+    /// Those that this run has used, by their kinds.
+    used: Mutex<HashMap<String, Arc<Cell>>>,
 }
 
 impl Snapshots {
@@ -37,24 +37,24 @@ impl Snapshots {
 
     /// The snapshot of a machine of this kind (`RELEASE`, and what sets it apart from others of that release), which
     /// `boot` boots into the waiter. [`None`] if there is none and none can be made, which is said once.
-    pub fn get(&self, kind: &str, boot: &Boot) -> Result<Option<Arc<File>>> {
-        let file = self.folder.join(format!("{kind}-{}", key(boot)?));
+    pub fn get(&self, kind: &str, boot: &Boot) -> Option<Arc<File>> {
         let cell = {
             let mut used = self.used.lock().expect("no thread panics here");
-            used.entry(file.clone()).or_default().clone()
+            used.entry(kind.to_owned()).or_default().clone()
         };
-        let made = cell.get_or_init(|| match self.find_or_make(&file, kind, boot) {
+        cell.get_or_init(|| match self.find_or_make(kind, boot) {
             Ok(file) => Some(Arc::new(file)),
             Err(why) => {
                 eprintln!("no snapshot of {kind} ({why:#}): each scenario boots");
                 None
             }
-        });
-        Ok(made.clone())
+        })
+        .clone()
     }
 
-    fn find_or_make(&self, file: &Path, kind: &str, boot: &Boot) -> Result<File> {
-        if let Ok(found) = File::open(file) {
+    fn find_or_make(&self, kind: &str, boot: &Boot) -> Result<File> {
+        let file = self.folder.join(format!("{kind}-{}", key(boot)?));
+        if let Ok(found) = File::open(&file) {
             // For those who clear the cache: when it was last used.
             found.set_modified(SystemTime::now())?;
             return Ok(found);
@@ -69,10 +69,10 @@ impl Snapshots {
             .with_context(cannot)?;
         match boot.save(new.path()) {
             Ok(()) => {}
-            Err(Error::Failed(why) | Error::NotRun(why) | Error::Hung(why)) => anyhow::bail!(why),
+            Err(Error::Failed(why) | Error::NotRun(why) | Error::Hung(why)) => bail!(why),
         }
         self.drop_older(kind)?;
-        new.persist(file).with_context(cannot)
+        new.persist(&file).with_context(cannot)
     }
 
     /// Drops those of a kind that were made from something else.
