@@ -1,11 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The iterators behind maps.debug, progs.debug and links.debug: one row for each BPF map, prog or
- * link in the system, under one header line.
+ * link in the system, under one header line. Each column of a row is one word.
  *
  * The kernel's structs are declared here with only the fields that are read. CO-RE finds each field
  * in the running kernel when the program is loaded; a number that the kernel does not have is a
- * '-'. Each column of a row is one word.
+ * '-'.
+ *
+ * All of this is verified at each load, and the code is laid out so that this costs little:
+ *
+ * - The kernel looks for each struct or enum that CO-RE asks for among all of its types: some
+ *   1,500,000 instructions of the machine for each name. So no name is asked for that can be done
+ *   without: what user space knows, too, and the contexts of iterators, have fixed places.
+ * - Each BPF instruction costs some 30,000, most of it for finding out which registers are live.
+ *   So a row is one call or two of bpf_seq_printf(), whose arguments are stored where they are
+ *   found; pointers are followed by loads, after a cast, and not by calls.
+ * - The verifier goes through what follows a branch once for each state that comes out of it. Loops
+ *   come first, while there is little to tell states apart. Where one pointer or another is
+ *   printed, forget() makes a number of it, as all states are the same then.
  */
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
@@ -22,31 +34,40 @@ enum bpf_prog_type___any { ANY_PROG_TYPE };
 enum bpf_link_type___any { ANY_LINK_TYPE };
 enum bpf_attach_type___any { ANY_ATTACH_TYPE };
 
-struct seq_file {
-	__u64 count;
-} __core;
+/* The contexts of iterators: each member has 8 bytes, as the kernel promises. */
+struct seq_file;
 
 struct bpf_iter_meta {
 	struct seq_file *seq;
+	__u64 session_id;
 	__u64 seq_num;
-} __core;
+};
+
+struct bpf_iter__bpf_map {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+};
+
+struct bpf_iter__bpf_prog {
+	struct bpf_iter_meta *meta;
+	struct bpf_prog *prog;
+};
+
+struct bpf_iter__bpf_link {
+	struct bpf_iter_meta *meta;
+	struct bpf_link *link;
+};
 
 typedef struct {
 	__s64 counter;
 } atomic64_t;
 
-struct btf_header {
-	__u32 str_len;
-} __core;
-
-struct btf_type {
-	__u32 name_off;
-} __core;
+/* The first member of a type is the offset of its name, also in files: see linux/btf.h. */
+typedef __u32 btf_type;
 
 struct btf {
-	struct btf_header hdr;
 	const char *strings;
-	struct btf_type **types;
+	btf_type **types;
 	__u32 id;
 } __core;
 
@@ -97,7 +118,6 @@ struct bpf_prog_stats {
 struct bpf_prog {
 	__u32 sleepable:1;
 	enum bpf_prog_type___any type;
-	enum bpf_attach_type___any expected_attach_type;
 	__u32 len;
 	__u32 jited_len;
 	__u8 tag[BPF_TAG_SIZE];
@@ -147,14 +167,6 @@ struct bpf_cgroup_link {
 	struct cgroup *cgroup;
 } __core;
 
-struct bpf_iter_reg {
-	const char *target;
-} __core;
-
-struct bpf_iter_target_info {
-	struct bpf_iter_reg *reg_info;
-} __core;
-
 struct bpf_iter_aux_info {
 	struct bpf_map *map;
 } __core;
@@ -162,7 +174,6 @@ struct bpf_iter_aux_info {
 struct bpf_iter_link {
 	struct bpf_link link;
 	struct bpf_iter_aux_info aux;
-	struct bpf_iter_target_info *tinfo;
 } __core;
 
 struct ns_common {
@@ -259,7 +270,6 @@ struct sockmap_link {
 } __core;
 
 struct nf_hook_ops {
-	__u8 pf;
 	__u32 hooknum;
 } __core;
 
@@ -268,253 +278,225 @@ struct bpf_nf_link {
 	struct nf_hook_ops hook_ops;
 } __core;
 
-struct bpf_iter__bpf_map {
-	struct bpf_iter_meta *meta;
-	struct bpf_map *map;
-} __core;
-
-struct bpf_iter__bpf_prog {
-	struct bpf_iter_meta *meta;
-	struct bpf_prog *prog;
-} __core;
-
-struct bpf_iter__bpf_link {
-	struct bpf_iter_meta *meta;
-	struct bpf_link *link;
-} __core;
-
 /* The number of elements in a map, for the map types that count them; 0 for the others. */
 extern __s64 bpf_map_sum_elem_count(const struct bpf_map *map) __ksym;
 
 /* Any variable of each CPU: it tells how far apart their memory is. */
 extern const int bpf_prog_active __ksym;
 
-/* A number that this kernel does not have, or that makes no sense for this row. */
-#define NONE (~0ULL)
-
-/* Not a literal: those come in a map of their own. */
 static const char none[] = "-";
 
-#define FIELD(p, field) (bpf_core_field_exists((p)->field) ? (__u64)(p)->field : NONE)
+/* A digit or a '-', each a string of 2 bytes. */
+static const char digits[] = "0\0" "1\0" "-";
+#define DIGIT(exists, value) ((__u64)(digits + 2 * ((exists) ? (value) : 2)))
+
+/*
+ * Makes a number of a pointer in memory, for the verifier: adding to it in one step is all that it
+ * lets be done with a pointer that it does not look into.
+ */
+#define forget(pointer) __sync_fetch_and_add(&(pointer), 0)
 
 /* Leaves a loop at `end` that has gone on for longer than any should. */
 #define or_give_up(end) asm goto("may_goto %l[" #end "]" : : : : end)
 
-/* Prints the header before the first row. A call without an object is the last one: no row. */
-#define header(meta, object, text) ({						\
-	if (!(meta)->seq_num && ((object) || !(meta)->seq->count))		\
-		BPF_SEQ_PRINTF((meta)->seq, text "\n");				\
+/* What a pointer of the kernel points to, which may be anything: what cannot be read is 0. */
+#define AT(pointer) (*(typeof(pointer))bpf_rdonly_cast(pointer, 0))
+
+/*
+ * Prints the header before the first row. There always is one: this iterator's own map, prog or
+ * link.
+ */
+#define header(meta, text) ({							\
+	static const char line[] = text "\n";					\
+	if (!(meta)->seq_num)							\
+		bpf_seq_write((meta)->seq, line, sizeof(line) - 1);		\
 })
 
-static __noinline int number(struct seq_file *seq, __u64 value)
-{
-	if (value == NONE)
-		return BPF_SEQ_PRINTF(seq, " %10s", none);
-	return BPF_SEQ_PRINTF(seq, " %10llu", value);
-}
-
-/* Prints the kernel's own name of an enum's value, without the prefix that all of them have. */
-static __noinline int name(struct seq_file *seq, __u32 value, __u32 type_id, __u32 prefix)
-{
-	struct btf_ptr ptr = { .ptr = &value, .type_id = type_id };
-	char text[40];
-
-	bpf_snprintf_btf(text, prefix + 25, &ptr, sizeof(ptr),
-			 BTF_F_COMPACT | BTF_F_NONAME | BTF_F_ZERO);
-	/* A value that has no name is a number. */
-	return BPF_SEQ_PRINTF(seq, " %-24s", text[0] == 'B' ? text + prefix : text);
-}
-
-#define NAME(seq, value, type, prefix) \
-	name(seq, value, bpf_core_type_id_kernel(enum type##___any), sizeof(prefix) - 1)
-
 /*
- * The name of a prog's function in its BTF. The kernel cuts a prog's own name at 15 characters; BTF
- * has all of it. A prog without BTF has only its own.
+ * The kernel's own name of an enum's value, without the prefix that all of them have, cut at 24
+ * characters. A value that has no name is a number: digits have no bit 6, letters do.
  */
-static const char *prog_name(struct bpf_prog_aux *aux)
-{
-	struct btf *btf = aux->btf;
-	struct btf_type *type = NULL;
-	__u32 type_id, off;
-
-	if (!btf || !aux->func_info)
-		return aux->name[0] ? aux->name : none;
-
-	type_id = aux->func_info->type_id;
-	/* An array of pointers is more than CO-RE can follow: read the one element. */
-	bpf_probe_read_kernel(&type, sizeof(type), btf->types + type_id);
-	off = BPF_CORE_READ(type, name_off);
-	return off < btf->hdr.str_len ? btf->strings + off : aux->name;
-}
-
-/*
- * The bytes that the JIT has made of a prog and its subprogs.
- *
- * Print such a sum as it is: where it is compared with a number, the verifier tells each round from
- * the one before and never comes to the end of the loop.
- */
-static __u64 jited(struct bpf_prog *prog)
-{
-	/* Not a load: the verifier would count along with a pointer that it knows. */
-	struct bpf_prog **funcs = BPF_CORE_READ(prog, aux, func);
-	__u32 i, count = prog->aux->func_cnt;
-	struct bpf_prog *func;
-	__u64 bytes = 0;
-
-	if (!count)
-		return prog->jited_len;
-	for (i = 0; i < count; i++) {
-		or_give_up(end);
-		func = NULL;
-		bpf_probe_read_kernel(&func, sizeof(func), funcs + i);
-		bytes += BPF_CORE_READ(func, jited_len);
-	}
-end:
-	return bytes;
-}
-
-struct stats {
-	__u64 cnt;
-	__u64 nsecs;
-	__u64 misses;
-};
-
-/*
- * The sums over all CPUs: bpf_per_cpu_ptr() takes no pointer out of a struct, so it is done by
- * hand.
- */
-static void sum_stats(struct bpf_prog *prog, struct stats *sum)
-{
-	/* Not a load: the verifier lets nothing be added to a pointer that it knows. */
-	void *base = BPF_CORE_READ(prog, stats);
-	struct bpf_prog_stats *stats;
-	const void *other;
-	__u32 cpu;
-
-	for (cpu = 0; ; cpu++) {
-		or_give_up(end);
-		other = bpf_per_cpu_ptr(&bpf_prog_active, cpu);
-		if (!other)
-			break;
-		stats = base + (other - (const void *)&bpf_prog_active);
-		sum->cnt += BPF_CORE_READ(stats, cnt).v;
-		sum->nsecs += BPF_CORE_READ(stats, nsecs).v;
-		sum->misses += BPF_CORE_READ(stats, misses).v;
-	}
-end:
-	return;
-}
+#define NAME(text, value, type, prefix) ({					\
+	struct btf_ptr ptr = {							\
+		.ptr = (void *)(value),						\
+		.type_id = bpf_core_type_id_kernel(enum type##___any),		\
+	};									\
+										\
+	_Static_assert(sizeof(text) >= sizeof(prefix) + 24, "too small");	\
+	bpf_snprintf_btf(text, sizeof(prefix) + 24, &ptr, sizeof(ptr),		\
+			 BTF_F_COMPACT | BTF_F_NONAME | BTF_F_ZERO);		\
+	(__u64)(text + ((__u8)text[0] >> 6) * (sizeof(prefix) - 1));		\
+})
 
 SEC("iter/bpf_map")
 int dump_bpf_map(struct bpf_iter__bpf_map *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
+	/* The last column is a number or a '-'. */
+	static const char formats[2][72] = {
+		"%4u %-16s  %10u   %10lld %-24s %10u %10u 0x%08x %10s %10lld %10s\n",
+		"%4u %-16s  %10u   %10lld %-24s %10u %10u 0x%08x %10s %10lld %10u\n",
+	};
 	struct bpf_map *map = ctx->map;
+	const char *format = formats[0];
+	char type[40];
+	struct {
+		__u64 id, name, max_entries, cur_entries, type, key, value, flags, frozen, refs;
+		__u64 btf_id;
+	} row;
 
-	header(ctx->meta, map,
-	       "  id name             max_entries  cur_entries type                            key      "
-	       "value      flags     frozen       refs     btf_id");
 	if (!map)
 		return 0;
+	header(ctx->meta,
+	       "  id name             max_entries  cur_entries type                            key      "
+	       "value      flags     frozen       refs     btf_id");
 
-	BPF_SEQ_PRINTF(seq, "%4u %-16s  %10u   %10lld", map->id, map->name[0] ? map->name : none,
-		       map->max_entries, bpf_map_sum_elem_count(map));
-	NAME(seq, map->map_type, bpf_map_type, "BPF_MAP_TYPE_");
-	BPF_SEQ_PRINTF(seq, " %10u %10u 0x%08x", map->key_size, map->value_size, map->map_flags);
-	number(seq, FIELD(map, frozen));
+	row.id = map->id;
+	row.name = (__u64)(map->name[0] ? map->name : none);
+	row.max_entries = map->max_entries;
+	row.cur_entries = bpf_map_sum_elem_count(map);
+	row.type = NAME(type, &map->map_type, bpf_map_type, "BPF_MAP_TYPE_");
+	row.key = map->key_size;
+	row.value = map->value_size;
+	row.flags = map->map_flags;
+	row.frozen = DIGIT(bpf_core_field_exists(map->frozen), map->frozen);
 	/* One of them is that of this file. */
-	BPF_SEQ_PRINTF(seq, " %10lld", map->refcnt.counter - 1);
-	number(seq, map->btf ? map->btf->id : NONE);
-	BPF_SEQ_PRINTF(seq, "\n");
+	row.refs = map->refcnt.counter - 1;
+	row.btf_id = (__u64)none;
+	if (map->btf) {
+		row.btf_id = map->btf->id;
+		format = formats[1];
+	}
+	bpf_seq_printf(ctx->meta->seq, format, sizeof(formats[0]), &row, sizeof(row));
 	return 0;
+}
+
+/*
+ * The name of a prog's function in its BTF. The kernel cuts a prog's own name at 15 characters; BTF
+ * has all of it. A prog without BTF has only its own: there all that is read is 0.
+ */
+static __always_inline const char *func_name(struct bpf_prog_aux *aux, const char *own)
+{
+	struct btf *btf = aux->btf;
+	btf_type *type = AT(btf->types + aux->func_info->type_id);
+	__u32 off = AT(type);
+
+	return off ? btf->strings + off : own;
 }
 
 SEC("iter/bpf_prog")
 int dump_bpf_prog(struct bpf_iter__bpf_prog *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
+	static const char names[] = "%-16s %s %s";
+	/* The number of instructions is a number or a '-'. */
+	static const char formats[2][56] = {
+		"%4u %-63s %-24s %016llx %10llu %10u %10s %10s",
+		"%4u %-63s %-24s %016llx %10llu %10u %10u %10s",
+	};
+	static const char rest_formats[2][52] = {
+		" %15llu %18llu %15llu %10llu %10u %6u %8u -\n",
+		" %15llu %18llu %15llu %10llu %10u %6u %8u %s/%s\n",
+	};
 	struct bpf_prog *prog = ctx->prog;
-	const char *full, *attached, *target = none;
-	struct stats stats = {};
+	const char *format = rest_formats[0];
+	struct bpf_prog_stats *stats;
 	struct bpf_prog_aux *aux;
-	char first[64], cut[28];
+	char first[64], cut[28], type[40];
+	const void *other;
+	__u64 base, bytes, sleepable;
+	struct bpf_prog *func;
+	__s64 subprogs;
+	__u32 i;
 	long len;
+	struct {
+		__u64 name, attached, target;
+	} words;
+	struct {
+		__u64 id, words, type, tag, jited, xlated, verified, sleepable;
+	} row;
+	struct {
+		__u64 run_cnt, run_time_ns, misses, age, uid, maps, subprogs, name, attached;
+	} rest;
 
-	header(ctx->meta, prog,
+	if (!prog)
+		return 0;
+	header(ctx->meta,
 	       "  id name             attached target                                type               "
 	       "      tag                   jited     xlated   verified  sleepable         run_cnt      "
 	       "  run_time_ns          misses        age        uid   maps subprogs whole");
-	if (!prog)
-		return 0;
-
 	aux = prog->aux;
-	full = prog_name(aux);
-	attached = aux->attach_func_name ?: none;
-	if (aux->dst_prog)
-		target = aux->dst_prog->aux->name;
-	len = BPF_SNPRINTF(first, sizeof(first), "%-16s %s %s", full, attached, target);
-	if (len > (long)sizeof(first)) {
-		bpf_probe_read_kernel_str(cut, sizeof(cut), attached);
-		BPF_SNPRINTF(first, sizeof(first), "%-16s %s %s", aux->name, cut, target);
+
+	/*
+	 * The sums over all CPUs: bpf_per_cpu_ptr() takes no pointer out of a struct, so it is done
+	 * by hand, with a number, as the verifier lets nothing be added to such a pointer.
+	 */
+	base = (__u64)prog->stats;
+	forget(base);
+	rest.run_cnt = rest.run_time_ns = rest.misses = 0;
+	for (i = 0; ; i++) {
+		or_give_up(counted);
+		other = bpf_per_cpu_ptr(&bpf_prog_active, i);
+		if (!other)
+			break;
+		stats = bpf_core_cast((void *)(base + (other - (const void *)&bpf_prog_active)),
+				      struct bpf_prog_stats);
+		rest.run_cnt += stats->cnt.v;
+		rest.run_time_ns += stats->nsecs.v;
+		rest.misses += stats->misses.v;
 	}
-	BPF_SEQ_PRINTF(seq, "%4u %-63s", aux->id, first);
-	NAME(seq, prog->type, bpf_prog_type, "BPF_PROG_TYPE_");
-	BPF_SEQ_PRINTF(seq, " %016llx %10llu %10u", bpf_be64_to_cpu(*(__u64 *)prog->tag),
-		       jited(prog), prog->len * 8);
-	number(seq, FIELD(aux, verified_insns));
-	number(seq, bpf_core_field_exists(prog->sleepable) ?
-		    BPF_CORE_READ_BITFIELD(prog, sleepable) : NONE);
-	sum_stats(prog, &stats);
-	BPF_SEQ_PRINTF(seq, " %15llu %18llu %15llu %10llu %10u %6u %8u",
-		       stats.cnt, stats.nsecs, stats.misses,
-		       (bpf_ktime_get_boot_ns() - aux->load_time) / 1000000000, aux->user->uid.val,
-		       aux->used_map_cnt, aux->func_cnt - !!aux->func_cnt);
-	if (len > (long)sizeof(first))
-		BPF_SEQ_PRINTF(seq, " %s/%s\n", full, attached);
-	else
-		BPF_SEQ_PRINTF(seq, " -\n");
+counted:
+
+	/* A prog with subprogs is the first of its functions, and has the length of that. */
+	subprogs = (__s64)aux->func_cnt - 1;
+	subprogs += (__u64)subprogs >> 63;
+	rest.subprogs = subprogs;
+	bytes = prog->jited_len;
+	for (i = 1; i <= subprogs; i++) {
+		or_give_up(summed);
+		func = AT(aux->func + i);
+		bytes += bpf_core_cast(func, struct bpf_prog)->jited_len;
+	}
+summed:
+	row.jited = bytes;
+
+	row.id = aux->id;
+	row.words = (__u64)first;
+	row.type = NAME(type, &prog->type, bpf_prog_type, "BPF_PROG_TYPE_");
+	row.tag = bpf_be64_to_cpu(*(__u64 *)prog->tag);
+	row.xlated = prog->len * 8;
+	row.verified = bpf_core_field_exists(aux->verified_insns) ? aux->verified_insns : (__u64)none;
+	sleepable = BPF_CORE_READ_BITFIELD_PROBED(prog, sleepable);
+	row.sleepable = DIGIT(bpf_core_field_exists(prog->sleepable), sleepable);
+
+	rest.age = (bpf_ktime_get_boot_ns() - aux->load_time) / 1000000000;
+	rest.uid = aux->user->uid.val;
+	rest.maps = aux->used_map_cnt;
+
+	words.name = (__u64)func_name(aux, aux->name[0] ? aux->name : none);
+	forget(words.name);
+	words.attached = (__u64)(aux->attach_func_name ?: none);
+	forget(words.attached);
+	words.target = (__u64)(aux->dst_prog ? aux->dst_prog->aux->name : none);
+	forget(words.target);
+	rest.name = words.name;
+	rest.attached = words.attached;
+	len = bpf_snprintf(first, sizeof(first), names, (__u64 *)&words, sizeof(words));
+	if (len > (long)sizeof(first)) {
+		/* Too long for the columns: the kernel's own name, and as much of the function's. */
+		bpf_probe_read_kernel_str(cut, sizeof(cut), (void *)words.attached);
+		words.name = (__u64)aux->name;
+		words.attached = (__u64)cut;
+		bpf_snprintf(first, sizeof(first), names, (__u64 *)&words, sizeof(words));
+		format = rest_formats[1];
+	}
+	bpf_seq_printf(ctx->meta->seq, formats[bpf_core_field_exists(aux->verified_insns)],
+		       sizeof(formats[0]), &row, sizeof(row));
+	bpf_seq_printf(ctx->meta->seq, format, sizeof(rest_formats[0]), &rest, sizeof(rest));
 	return 0;
 }
 
 /* The struct of a kind of link, which has the link in it. */
 #define LINK(link, type) \
-	((struct type *)((void *)(link) - bpf_core_field_offset(struct type, link)))
-#define READ(link, type, ...) BPF_CORE_READ(LINK(link, type), __VA_ARGS__)
-
-/* What a link is attached to: a name, and a number that bpf(2) or another tool knows. */
-struct target {
-	const char *name;
-	__u64 id;
-};
-
-static void map_target(struct target *to, struct bpf_map *map)
-{
-	to->name = map->name;
-	to->id = BPF_CORE_READ(map, id);
-}
-
-static void device_target(struct target *to, struct net_device *dev)
-{
-	to->name = dev->name;
-	to->id = BPF_CORE_READ(dev, ifindex);
-}
-
-static void perf_target(struct target *to, struct perf_event *event)
-{
-	struct trace_event_call *call = BPF_CORE_READ(event, tp_event);
-
-	if (BPF_CORE_READ(event, attr.type) == PERF_TYPE_TRACEPOINT) {
-		to->name = BPF_CORE_READ(call, tp, name);
-		to->id = BPF_CORE_READ(event, attr.config);
-	} else if (call) {
-		/* The function of a kprobe. */
-		to->name = BPF_CORE_READ(call, name);
-	} else {
-		to->name = BPF_CORE_READ(event, pmu, name);
-		to->id = BPF_CORE_READ(event, attr.config);
-	}
-}
+	bpf_core_cast((void *)(link) - bpf_core_field_offset(struct type, link), struct type)
 
 /* Nothing is said of a kind of link that this kernel was built without. */
 #define CASE(kind, type)							\
@@ -522,99 +504,140 @@ static void perf_target(struct target *to, struct perf_event *event)
 		if (!bpf_core_type_exists(struct type))				\
 			break
 
-static void link_target(struct target *to, struct bpf_link *link)
-{
-	struct bpf_prog *prog;
-	struct bpf_map *map;
-
-	switch ((__u32)link->type) {
-	CASE(RAW_TRACEPOINT, bpf_raw_tp_link);
-		to->name = READ(link, bpf_raw_tp_link, btp, tp, name);
-		break;
-	case BPF_LINK_TYPE_TRACING:
-		to->name = BPF_CORE_READ(link, prog, aux, attach_func_name);
-		prog = BPF_CORE_READ((struct bpf_tracing_link *)link, tgt_prog);
-		if (prog)
-			to->id = BPF_CORE_READ(prog, aux, id);
-		break;
-	CASE(CGROUP, bpf_cgroup_link);
-		to->id = READ(link, bpf_cgroup_link, cgroup, kn, id);
-		break;
-	case BPF_LINK_TYPE_ITER:
-		to->name = READ(link, bpf_iter_link, tinfo, reg_info, target);
-		map = READ(link, bpf_iter_link, aux.map);
-		if (map)
-			to->id = BPF_CORE_READ(map, id);
-		break;
-	CASE(NETNS, bpf_netns_link);
-		to->id = READ(link, bpf_netns_link, net, ns.inum);
-		break;
-	CASE(XDP, bpf_xdp_link);
-		device_target(to, READ(link, bpf_xdp_link, dev));
-		break;
-	case BPF_LINK_TYPE_TCX:
-	CASE(NETKIT, tcx_link); /* its struct is the same, but in a module */
-		device_target(to, READ(link, tcx_link, dev));
-		break;
-	CASE(PERF_EVENT, bpf_perf_link);
-		perf_target(to, READ(link, bpf_perf_link, perf_file, private_data));
-		break;
-	CASE(UPROBE_MULTI, bpf_uprobe_multi_link);
-		to->name = READ(link, bpf_uprobe_multi_link, path.dentry, d_name.name);
-		to->id = READ(link, bpf_uprobe_multi_link, cnt);
-		break;
-	CASE(KPROBE_MULTI, bpf_kprobe_multi_link);
-		to->id = READ(link, bpf_kprobe_multi_link, cnt);
-		break;
-	CASE(STRUCT_OPS, bpf_struct_ops_link);
-		map_target(to, READ(link, bpf_struct_ops_link, map));
-		break;
-	CASE(SOCKMAP, sockmap_link);
-		map_target(to, READ(link, sockmap_link, map));
-		break;
-	CASE(NETFILTER, bpf_nf_link);
-		to->id = READ(link, bpf_nf_link, hook_ops.hooknum);
-		break;
-	}
-}
+/* A number that makes no sense for this row. */
+#define NONE (~0ULL)
 
 SEC("iter/bpf_link")
 int dump_bpf_link(struct bpf_iter__bpf_link *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
+	/* By prog and target_id, each a number or a '-'. */
+	static const char formats[2][2][48] = {
+		{ "%4u %-24s %10s %-16s %-24s %10s %s\n", "%4u %-24s %10s %-16s %-24s %10llu %s\n" },
+		{ "%4u %-24s %10u %-16s %-24s %10s %s\n", "%4u %-24s %10u %-16s %-24s %10llu %s\n" },
+	};
 	struct bpf_link *link = ctx->link;
-	struct target to = { .id = NONE };
-	struct bpf_prog *prog;
-	char text[64] = {}, *at;
-	__u32 i;
+	/* bpf_link has a place in it: that is one name less for CO-RE. */
+	struct bpf_iter_link *any = (struct bpf_iter_link *)link;
+	struct trace_event_call *call;
+	struct perf_event *event;
+	struct net_device *dev;
+	struct bpf_prog_aux *aux;
+	char target[64], type[40], attach[40], *at;
+	const char *format;
+	struct bpf_map *map;
+	__u64 id = NONE, name = 0;
+	long len;
+	struct {
+		__u64 id, type, prog, name, attach, target_id, target;
+	} row;
 
-	header(ctx->meta, link,
-	       "  id type                           prog name             attach                    "
-	       "target_id target");
 	if (!link)
 		return 0;
+	header(ctx->meta,
+	       "  id type                           prog name             attach                    "
+	       "target_id target");
 
-	prog = link->prog;
-	BPF_SEQ_PRINTF(seq, "%4u", link->id);
-	NAME(seq, link->type, bpf_link_type, "BPF_LINK_TYPE_");
-	/* A struct_ops link has no prog of its own. */
-	number(seq, prog ? prog->aux->id : NONE);
-	BPF_SEQ_PRINTF(seq, " %-16s", prog ? prog_name(prog->aux) : none);
-	NAME(seq, bpf_core_field_exists(link->attach_type) ?
-		  link->attach_type : prog->expected_attach_type,
-	     bpf_attach_type, "BPF_");
-	link_target(&to, link);
-	number(seq, to.id);
-	bpf_probe_read_kernel_str(text, sizeof(text), to.name ?: none);
-	/* Names of devices and files can have any byte. */
-	for (i = 0; i < sizeof(text); i++) {
-		or_give_up(end);
-		at = &text[i & (sizeof(text) - 1)];
+	/* What it is attached to: a name, and a number that bpf(2) or another tool knows. */
+	switch ((__u32)any->link.type) {
+	CASE(RAW_TRACEPOINT, bpf_raw_tp_link);
+		name = (__u64)LINK(link, bpf_raw_tp_link)->btp->tp->name;
+		break;
+	case BPF_LINK_TYPE_TRACING:
+		name = (__u64)any->link.prog->aux->attach_func_name;
+		/* 0 is no id. */
+		id = LINK(link, bpf_tracing_link)->tgt_prog->aux->id ?: NONE;
+		break;
+	CASE(CGROUP, bpf_cgroup_link);
+		id = LINK(link, bpf_cgroup_link)->cgroup->kn->id;
+		break;
+	case BPF_LINK_TYPE_ITER:
+		/* The kernel finds an iterator's target by what follows "bpf_iter_". */
+		name = (__u64)any->link.prog->aux->attach_func_name + sizeof("bpf_iter_") - 1;
+		id = LINK(link, bpf_iter_link)->aux.map->id ?: NONE;
+		break;
+	CASE(NETNS, bpf_netns_link);
+		id = LINK(link, bpf_netns_link)->net->ns.inum;
+		break;
+	CASE(XDP, bpf_xdp_link);
+		dev = LINK(link, bpf_xdp_link)->dev;
+		goto device;
+	case BPF_LINK_TYPE_TCX:
+	CASE(NETKIT, tcx_link); /* its struct is the same, but in a module */
+		dev = LINK(link, tcx_link)->dev;
+device:
+		name = (__u64)dev->name;
+		id = dev->ifindex;
+		break;
+	CASE(PERF_EVENT, bpf_perf_link);
+		event = bpf_core_cast(LINK(link, bpf_perf_link)->perf_file->private_data,
+				      struct perf_event);
+		call = event->tp_event;
+		if (event->attr.type == PERF_TYPE_TRACEPOINT) {
+			name = (__u64)bpf_core_cast(call->tp, struct tracepoint)->name;
+			id = event->attr.config;
+		} else if (call) {
+			/* The function of a kprobe. */
+			name = (__u64)call->name;
+		} else {
+			name = (__u64)event->pmu->name;
+			id = event->attr.config;
+		}
+		break;
+	CASE(UPROBE_MULTI, bpf_uprobe_multi_link);
+		name = (__u64)LINK(link, bpf_uprobe_multi_link)->path.dentry->d_name.name;
+		id = LINK(link, bpf_uprobe_multi_link)->cnt;
+		break;
+	CASE(KPROBE_MULTI, bpf_kprobe_multi_link);
+		id = LINK(link, bpf_kprobe_multi_link)->cnt;
+		break;
+	CASE(STRUCT_OPS, bpf_struct_ops_link);
+		map = LINK(link, bpf_struct_ops_link)->map;
+		goto map;
+	CASE(SOCKMAP, sockmap_link);
+		map = LINK(link, sockmap_link)->map;
+map:
+		name = (__u64)map->name;
+		id = map->id;
+		break;
+	CASE(NETFILTER, bpf_nf_link);
+		id = LINK(link, bpf_nf_link)->hook_ops.hooknum;
+		break;
+	}
+	forget(name);
+	row.target_id = id;
+	forget(row.target_id);
+
+	/*
+	 * Names of devices and files can have any byte. From the end, as the verifier does not know
+	 * how long it is: it would go through each round from a number that it knows.
+	 */
+	len = bpf_probe_read_kernel_str(target, sizeof(target), (void *)name);
+	while (len > 0) {
+		or_give_up(clean);
+		at = &target[--len & (sizeof(target) - 1)];
 		if (*at && (*at <= ' ' || *at > '~'))
 			*at = '?';
 	}
-end:
-	BPF_SEQ_PRINTF(seq, " %s\n", text);
+clean:
+	row.target = (__u64)(target[0] ? target : none);
+	row.id = any->link.id;
+	row.type = NAME(type, &any->link.type, bpf_link_type, "BPF_LINK_TYPE_");
+	row.attach = NAME(attach, &any->link.attach_type, bpf_attach_type, "BPF_");
+	/* A struct_ops link has no prog of its own: all that is read of it is 0. */
+	aux = any->link.prog->aux;
+	row.name = (__u64)func_name(aux, aux->name[0] ? aux->name : none);
+	forget(row.name);
+	row.prog = aux->id;
+	format = formats[1][1];
+	if (row.target_id == NONE) {
+		row.target_id = (__u64)none;
+		format = formats[1][0];
+	}
+	if (!row.prog) {
+		row.prog = (__u64)none;
+		format -= sizeof(formats[0]);
+	}
+	bpf_seq_printf(ctx->meta->seq, format, sizeof(formats[0][0]), &row, sizeof(row));
 	return 0;
 }
 

@@ -13,7 +13,7 @@ use kernel::prelude::*;
 crate::lskel::fields! {
     /// The maps of `iterators`, in the loader's order.
     pub(crate) struct Maps {
-        /// `iterator.rodata`, array, 1 entry of 693 bytes.
+        /// `iterator.rodata`, array, 1 entry of 1064 bytes.
         rodata,
     }
 }
@@ -49,7 +49,7 @@ unsafe impl Object for Iterators {
             name: c"iterator.rodata",
             map_type: 2,
             key_size: 4,
-            value_size: 693,
+            value_size: 1064,
             max_entries: 1,
         },
     };
@@ -60,10 +60,10 @@ unsafe impl Object for Iterators {
             section: c"iter/bpf_map",
             prog_type: 26,
             expected_attach_type: 28,
-            load_attr: 15704,
+            load_attr: 14880,
             lookups: &[
-                (c"bpf_iter_bpf_map", 15812),
-                (c"bpf_map_sum_elem_count", 13876),
+                (c"bpf_iter_bpf_map", 14988),
+                (c"bpf_map_sum_elem_count", 13532),
             ],
         },
         dump_bpf_prog: ProgDef {
@@ -71,16 +71,16 @@ unsafe impl Object for Iterators {
             section: c"iter/bpf_prog",
             prog_type: 26,
             expected_attach_type: 28,
-            load_attr: 21656,
-            lookups: &[(c"bpf_iter_bpf_prog", 21764), (c"bpf_prog_active", 17612)],
+            load_attr: 19568,
+            lookups: &[(c"bpf_iter_bpf_prog", 19676), (c"bpf_prog_active", 15308)],
         },
         dump_bpf_link: ProgDef {
             name: c"dump_bpf_link",
             section: c"iter/bpf_link",
             prog_type: 26,
             expected_attach_type: 28,
-            load_attr: 29872,
-            lookups: &[(c"bpf_iter_bpf_link", 29980)],
+            load_attr: 26504,
+            lookups: &[(c"bpf_iter_bpf_link", 26612)],
         },
     };
 
