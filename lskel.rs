@@ -19,18 +19,18 @@
     reason = "a module uses the part that it needs"
 )]
 
-pub(crate) mod abi;
+pub mod abi;
 mod fields;
 mod global;
-pub(crate) mod initcall;
-pub(crate) mod loader;
+pub mod initcall;
+pub mod loader;
 mod log;
 mod prog;
 mod skeleton;
 #[cfg(CONFIG_RUST_BPF_KUNIT_TEST)]
 mod tests;
 
-pub(crate) use self::{
+pub use self::{
     fields::{
         fields,
         Fields, //

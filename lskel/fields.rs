@@ -11,7 +11,7 @@
 /// # Safety
 ///
 /// `Of<T>` is `#[repr(C)]` and has fields of type `T` only, in the same order for every `T`.
-pub(crate) unsafe trait Fields {
+pub unsafe trait Fields {
     /// The struct that holds a `T` in each field.
     type Of<T>;
 
@@ -127,4 +127,4 @@ macro_rules! lskel_fields {
         }
     };
 }
-pub(crate) use lskel_fields as fields;
+pub use lskel_fields as fields;

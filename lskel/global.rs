@@ -24,7 +24,7 @@ use kernel::prelude::*;
 
 /// A variable that BPF progs may read and write at any time: each access is one volatile access.
 #[repr(transparent)]
-pub(crate) struct Var<T>(UnsafeCell<T>);
+pub struct Var<T>(UnsafeCell<T>);
 
 // SAFETY: each access is volatile and of a plain integer, whatever bytes it has; C's progs share it
 // likewise.
@@ -32,21 +32,21 @@ unsafe impl<T: Integer> Sync for Var<T> {}
 
 impl<T: Integer> Var<T> {
     /// What it holds now.
-    pub(crate) fn get(&self) -> T {
+    pub fn get(&self) -> T {
         // SAFETY: the cell is there and aligned, and any bytes are an integer.
         unsafe { self.0.get().read_volatile() }
     }
 
     /// Makes it hold `value`. What the kernel has frozen (`.rodata` of a loaded object) is not to
     /// be changed: the verifier has counted on it.
-    pub(crate) fn set(&self, value: T) {
+    pub fn set(&self, value: T) {
         // SAFETY: the cell is there and aligned.
         unsafe { self.0.get().write_volatile(value) };
     }
 }
 
 /// The integers of C: for them any bytes are a value.
-pub(crate) trait Integer: Copy {}
+pub trait Integer: Copy {}
 
 macro_rules! integers {
     ($($Int:ty),*) => { $( impl Integer for $Int {} )* };
@@ -59,10 +59,10 @@ integers!(u8, u16, u32, u64, i8, i16, i32, i64);
 ///
 /// `#[repr(C)]`, made of [`Var`]s, of arrays and of other such structs, and without padding. Its
 /// alignment is 8 bytes at most.
-pub(crate) unsafe trait Globals: Sync {}
+pub unsafe trait Globals: Sync {}
 
 /// Where the globals of one section are: generated.
-pub(crate) struct Section<O: Object, T> {
+pub struct Section<O: Object, T> {
     pub(super) offset: usize,
     map: fn(&<O::Maps as Fields>::Of<OwnedFd>) -> &OwnedFd,
     _globals: PhantomData<T>,
@@ -77,7 +77,7 @@ impl<O: Object, T: Globals> Section<O, T> {
     /// At that offset, a multiple of 8, there is the initial value that the loader prog gives to
     /// this map: `size_of::<T>()` bytes that serve no other purpose, of which it takes as many as
     /// the map's value has.
-    pub(crate) const unsafe fn new(
+    pub const unsafe fn new(
         offset: usize,
         map: fn(&<O::Maps as Fields>::Of<OwnedFd>) -> &OwnedFd,
     ) -> Self {
@@ -128,7 +128,7 @@ impl<O: Object, T: Globals> Section<O, T> {
 /// # Invariants
 ///
 /// `value` points to the value of `_map`, whose memory is that of a `T`.
-pub(crate) struct Shared<T> {
+pub struct Shared<T> {
     value: NonNull<T>,
     _map: Map,
 }

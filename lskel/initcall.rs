@@ -45,4 +45,4 @@ macro_rules! late_initcall_sync {
         }
     };
 }
-pub(crate) use late_initcall_sync;
+pub use late_initcall_sync;

@@ -22,7 +22,7 @@ use kernel::{
 
 /// What was being done for an object when it failed.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Step {
+pub enum Step {
     /// Memory for the context.
     Alloc,
     /// `BPF_MAP_CREATE` for the loader's data.
@@ -98,7 +98,7 @@ pub(super) fn eopnotsupp() -> Error {
 
 /// Why an object is not there: the step, the errno that the kernel gave, and what to do about it.
 #[derive(Clone, Copy)]
-pub(crate) struct LoadError {
+pub struct LoadError {
     step: Step,
     error: Error,
     remedy: Option<&'static str>,
@@ -106,7 +106,7 @@ pub(crate) struct LoadError {
 
 impl LoadError {
     /// For use with [`Result::map_err`].
-    pub(crate) fn at(step: Step) -> impl FnOnce(Error) -> Self {
+    pub fn at(step: Step) -> impl FnOnce(Error) -> Self {
         move |error| Self {
             step,
             // User space has no name for the kernel's own 524, and gets to see it from `insmod`.
@@ -226,7 +226,7 @@ fn has_other_byte_order(insns: &[u8]) -> bool {
 /// `data` and `insns` must keep the contract of [`Object`](super::Object). `ctx` must be valid for
 /// reads and writes of `size` bytes, start with a [`bpf_loader_ctx`](super::abi::bpf_loader_ctx),
 /// and stand for any bytes.
-pub(crate) unsafe fn load_and_run<C>(
+pub unsafe fn load_and_run<C>(
     data: &[u8],
     insns: &[u8],
     ctx: *mut C,

@@ -32,11 +32,11 @@ use kernel::{
 };
 
 /// A loaded prog.
-pub(crate) struct Prog<'a> {
+pub struct Prog<'a> {
     /// Its fd.
-    pub(crate) fd: &'a OwnedFd,
+    pub fd: &'a OwnedFd,
     /// What the object says of it.
-    pub(crate) def: ProgDef,
+    pub def: ProgDef,
 }
 
 /// How a prog is attached.
@@ -66,7 +66,7 @@ enum Kind {
 /// # Errors
 ///
 /// As [`OwnedFd::open`].
-pub(crate) fn open_target(path: &'static CStr) -> Result<OwnedFd, LoadError> {
+pub fn open_target(path: &'static CStr) -> Result<OwnedFd, LoadError> {
     OwnedFd::open(path).map_err(LoadError::at(Step::Open(path)))
 }
 
@@ -172,7 +172,7 @@ impl Prog<'_> {
     /// is: `EINVAL` if it wants to be told the target, `EOPNOTSUPP` if a module cannot attach it,
     /// `EFAULT` if it takes memory of a process (`raw_tp`, `kprobe.multi`) and this is a kernel
     /// thread.
-    pub(crate) fn attach(&self) -> Result<Link, LoadError> {
+    pub fn attach(&self) -> Result<Link, LoadError> {
         match self.kind() {
             Kind::Iter => self.link(LinkTarget::None),
             Kind::Tracing | Kind::RawTracepoint => self.open_raw_tracepoint(0),
@@ -187,7 +187,7 @@ impl Prog<'_> {
     /// # Errors
     ///
     /// As [`Self::attach`].
-    pub(crate) fn attach_with_cookie(&self, cookie: u64) -> Result<Link, LoadError> {
+    pub fn attach_with_cookie(&self, cookie: u64) -> Result<Link, LoadError> {
         match self.kind() {
             Kind::Tracing => self.link(LinkTarget::Cookie(cookie)),
             Kind::RawTracepoint => self.open_raw_tracepoint(cookie),
@@ -202,7 +202,7 @@ impl Prog<'_> {
     /// # Errors
     ///
     /// As [`Self::attach`].
-    pub(crate) fn attach_iter(&self, target: IterTarget<'_>) -> Result<Link, LoadError> {
+    pub fn attach_iter(&self, target: IterTarget<'_>) -> Result<Link, LoadError> {
         match self.kind() {
             Kind::Iter => self.link(LinkTarget::Iter(target)),
             kind => Err(self.refuse(kind)),
@@ -216,7 +216,7 @@ impl Prog<'_> {
     ///
     /// As [`Self::attach`]; `EINVAL` for another number of cookies; `ESRCH` for a function that is
     /// not there; `EOPNOTSUPP` if the kernel has no `kprobe.multi`.
-    pub(crate) fn attach_functions(
+    pub fn attach_functions(
         &self,
         functions: &[&CStr],
         cookies: &[u64],
@@ -250,7 +250,7 @@ impl Prog<'_> {
     ///
     /// As [`Self::attach`]; if there is no such interface, `EINVAL` for `xdp`, `ENODEV` for the
     /// others.
-    pub(crate) fn attach_interface(&self, ifindex: u32, flags: u32) -> Result<Link, LoadError> {
+    pub fn attach_interface(&self, ifindex: u32, flags: u32) -> Result<Link, LoadError> {
         match self.kind() {
             Kind::Interface => self
                 .link(LinkTarget::Interface { ifindex, flags })
@@ -266,7 +266,7 @@ impl Prog<'_> {
     /// # Errors
     ///
     /// As [`Self::attach`]; `EBADF` if it is not a folder of cgroup2.
-    pub(crate) fn attach_cgroup(&self, cgroup: &OwnedFd) -> Result<Link, LoadError> {
+    pub fn attach_cgroup(&self, cgroup: &OwnedFd) -> Result<Link, LoadError> {
         match self.kind() {
             Kind::Cgroup => self.link(LinkTarget::Fd(cgroup)).map_err(|e| {
                 e.remedied_if(
@@ -284,7 +284,7 @@ impl Prog<'_> {
     /// # Errors
     ///
     /// As [`Self::attach`].
-    pub(crate) fn attach_netns(&self, netns: &OwnedFd) -> Result<Link, LoadError> {
+    pub fn attach_netns(&self, netns: &OwnedFd) -> Result<Link, LoadError> {
         match self.kind() {
             Kind::NetNs => self.link(LinkTarget::Fd(netns)),
             kind => Err(self.refuse(kind)),
@@ -296,7 +296,7 @@ impl Prog<'_> {
     /// # Errors
     ///
     /// As [`Self::attach`]; `EAFNOSUPPORT`, `EPROTO` or `ENOENT` for a hook that is not there.
-    pub(crate) fn attach_netfilter(&self, hook: NetfilterHook) -> Result<Link, LoadError> {
+    pub fn attach_netfilter(&self, hook: NetfilterHook) -> Result<Link, LoadError> {
         match self.kind() {
             Kind::Netfilter => self.link(LinkTarget::Netfilter(hook)),
             kind => Err(self.refuse(kind)),

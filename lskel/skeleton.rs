@@ -51,7 +51,7 @@ use kernel::{
 /// writes fds that it has opened into them. It names one fd, index 0: a map with one value, `DATA`.
 /// The addresses that it passes to the kernel lie in that value or come from the context. `MAPS`
 /// and `PROGS` say of each map and prog what it is.
-pub(crate) unsafe trait Object: Sized {
+pub unsafe trait Object: Sized {
     /// A field for each map.
     type Maps: Fields;
     /// A field for each prog.
@@ -77,35 +77,35 @@ pub(crate) unsafe trait Object: Sized {
 
 /// What an object says of a map.
 #[derive(Clone, Copy)]
-pub(crate) struct MapDef {
+pub struct MapDef {
     /// The map's name in the kernel.
-    pub(crate) name: &'static CStr,
+    pub name: &'static CStr,
     /// A `BPF_MAP_TYPE_*`.
-    pub(crate) map_type: bindings::bpf_map_type,
+    pub map_type: bindings::bpf_map_type,
     /// Size of a key, in bytes.
-    pub(crate) key_size: u32,
+    pub key_size: u32,
     /// Size of a value, in bytes.
-    pub(crate) value_size: u32,
+    pub value_size: u32,
     /// In elements.
-    pub(crate) max_entries: u32,
+    pub max_entries: u32,
 }
 
 /// What an object says of a prog.
 #[derive(Clone, Copy)]
-pub(crate) struct ProgDef {
+pub struct ProgDef {
     /// The prog's function.
-    pub(crate) name: &'static CStr,
+    pub name: &'static CStr,
     /// The ELF section, which tells what the prog attaches to.
-    pub(crate) section: &'static CStr,
+    pub section: &'static CStr,
     /// A `BPF_PROG_TYPE_*`.
-    pub(crate) prog_type: bindings::bpf_prog_type,
+    pub prog_type: bindings::bpf_prog_type,
     /// A `BPF_*` attach type.
-    pub(crate) expected_attach_type: bindings::bpf_attach_type,
+    pub expected_attach_type: bindings::bpf_attach_type,
     /// Where the `bpf_attr` of its load is in the object's data, in bytes.
-    pub(crate) load_attr: u32,
+    pub load_attr: u32,
     /// What the loader prog looks up in the kernel for it, and where in the object's data (in
     /// bytes) it puts what it finds.
-    pub(crate) lookups: &'static [(&'static CStr, u32)],
+    pub lookups: &'static [(&'static CStr, u32)],
 }
 
 /// A prog in a prog array: the loader prog leaves these empty.
@@ -113,13 +113,13 @@ pub(crate) struct ProgDef {
 /// The kernel empties a prog array when nobody has it open any more, and a skeleton closes it when
 /// it goes. For tail calls from progs that stay attached after that, hold it open:
 /// [`Skeleton::keep_open`].
-pub(crate) struct ProgArraySlot {
+pub struct ProgArraySlot {
     /// Which field of `Maps` the array is, counted from 0.
-    pub(crate) map: usize,
+    pub map: usize,
     /// The key.
-    pub(crate) index: u32,
+    pub index: u32,
     /// Which field of `Progs` the prog is, counted from 0.
-    pub(crate) prog: usize,
+    pub prog: usize,
 }
 
 /// A `T` for each map of `O`.
@@ -156,7 +156,7 @@ impl<O: Object> Ctx<O> {
 }
 
 /// State of a [`Skeleton`]: nothing of the object is in the kernel.
-pub(crate) struct Open<O: Object> {
+pub struct Open<O: Object> {
     max_entries: MapsOf<O, u32>,
     /// The object's data, where it was changed.
     data: Option<KVVec<u8>>,
@@ -164,13 +164,13 @@ pub(crate) struct Open<O: Object> {
 }
 
 /// State of a [`Skeleton`]: its maps and progs are in the kernel.
-pub(crate) struct Loaded<O: Object> {
+pub struct Loaded<O: Object> {
     maps: MapsOf<O, OwnedFd>,
     progs: ProgsOf<O, OwnedFd>,
 }
 
 /// State of a [`Skeleton`]: its progs are attached.
-pub(crate) struct Attached<O: Object> {
+pub struct Attached<O: Object> {
     loaded: Loaded<O>,
     links: ProgsOf<O, Link>,
 }
@@ -179,11 +179,11 @@ pub(crate) struct Attached<O: Object> {
 ///
 /// What a skeleton has opened is closed when it is dropped, in whatever state it is. It belongs to
 /// the task that loads it.
-pub(crate) struct Skeleton<S>(S);
+pub struct Skeleton<S>(S);
 
 impl<O: Object> Skeleton<Open<O>> {
     /// The object as it was generated.
-    pub(crate) fn open() -> Self {
+    pub fn open() -> Self {
         Self(Open {
             max_entries: O::Maps::map(O::MAPS, |_| 0),
             data: None,
@@ -196,13 +196,13 @@ impl<O: Object> Skeleton<Open<O>> {
     /// verifier does, 2 for more of it.
     ///
     /// The value of a module parameter will do: newer kernels hand it out, older ones lend it.
-    pub(crate) fn log_level(mut self, level: impl Borrow<u32>) -> Self {
+    pub fn log_level(mut self, level: impl Borrow<u32>) -> Self {
         self.0.log_level = *level.borrow();
         self
     }
 
     /// The `max_entries` of each map, in elements; 0 is what the object says.
-    pub(crate) fn max_entries_mut(&mut self) -> &mut MapsOf<O, u32> {
+    pub fn max_entries_mut(&mut self) -> &mut MapsOf<O, u32> {
         &mut self.0.max_entries
     }
 
@@ -211,7 +211,7 @@ impl<O: Object> Skeleton<Open<O>> {
     /// # Errors
     ///
     /// `ENOMEM`; `EINVAL` if the section is not within the object's data.
-    pub(crate) fn globals_mut<T: Globals>(
+    pub fn globals_mut<T: Globals>(
         &mut self,
         section: impl FnOnce(&O::Sections) -> &Section<O, T>,
     ) -> Result<&mut T, LoadError> {
@@ -239,7 +239,7 @@ impl<O: Object> Skeleton<Open<O>> {
     ///
     /// A [`LoadError`]: nothing of the object is left in the kernel then. What the kernel has
     /// logged of the prog that it refused is in dmesg.
-    pub(crate) fn load(self) -> Result<Skeleton<Loaded<O>>, LoadError> {
+    pub fn load(self) -> Result<Skeleton<Loaded<O>>, LoadError> {
         let mut left = KVVec::new();
         let mut ctx = self.run(None, &mut left);
         if ctx.as_ref().is_err_and(worth_another_try) {
@@ -366,12 +366,12 @@ impl<O: Object> Loaded<O> {
 
 impl<O: Object> Skeleton<Loaded<O>> {
     /// The fd of each map.
-    pub(crate) fn maps(&self) -> &MapsOf<O, OwnedFd> {
+    pub fn maps(&self) -> &MapsOf<O, OwnedFd> {
         &self.0.maps
     }
 
     /// Each prog, to be attached by itself.
-    pub(crate) fn progs(&self) -> ProgsOf<O, Prog<'_>> {
+    pub fn progs(&self) -> ProgsOf<O, Prog<'_>> {
         self.0.progs()
     }
 
@@ -380,7 +380,7 @@ impl<O: Object> Skeleton<Loaded<O>> {
     /// # Errors
     ///
     /// `EBADF` or `EINVAL` if another thread of the task has put something else in the map's place.
-    pub(crate) fn globals<T: Globals>(
+    pub fn globals<T: Globals>(
         &self,
         section: impl FnOnce(&O::Sections) -> &Section<O, T>,
     ) -> Result<Shared<T>, LoadError> {
@@ -394,7 +394,7 @@ impl<O: Object> Skeleton<Loaded<O>> {
     /// # Errors
     ///
     /// `EBADF` if another thread of the task has closed the map's fd.
-    pub(crate) fn keep_open(
+    pub fn keep_open(
         &self,
         map: impl FnOnce(&MapsOf<O, OwnedFd>) -> &OwnedFd,
     ) -> Result<KeptOpen, LoadError> {
@@ -409,7 +409,7 @@ impl<O: Object> Skeleton<Loaded<O>> {
     ///
     /// A [`LoadError`] that names the prog, as from [`Prog::attach`]. Nothing is attached then, and
     /// nothing of the object is left in the kernel.
-    pub(crate) fn attach(self) -> Result<Skeleton<Attached<O>>, LoadError> {
+    pub fn attach(self) -> Result<Skeleton<Attached<O>>, LoadError> {
         let links = O::Progs::try_map(self.progs(), |prog| prog.attach())?;
 
         Ok(Skeleton(Attached {
@@ -423,7 +423,7 @@ impl<O: Object> Skeleton<Attached<O>> {
     /// Takes the links out and closes everything else. What is attached stays so, with the maps
     /// that it uses, for as long as its link lives. Prog arrays and timers want more than that: see
     /// [`Skeleton::keep_open`].
-    pub(crate) fn into_links(self) -> ProgsOf<O, Link> {
+    pub fn into_links(self) -> ProgsOf<O, Link> {
         let Attached { loaded, links } = self.0;
 
         drop(loaded);
