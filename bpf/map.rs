@@ -88,6 +88,12 @@ impl Map {
         Some((value, value_size))
     }
 
+    /// Whether it is an array with values of this size, in bytes.
+    pub fn has_value_of(&self, size: usize) -> bool {
+        self.array_value()
+            .is_some_and(|(_, value_size)| value_size as usize == size)
+    }
+
     /// Whether progs only read it: once it is frozen as well, the verifier counts on its values.
     pub fn is_read_only_for_progs(&self) -> bool {
         // SAFETY: by the type invariants the map is there; its flags are set once, before it has an

@@ -16,6 +16,7 @@
 /// ```ignore
 /// late_initcall_sync!(attach);
 /// ```
+#[macro_export]
 macro_rules! late_initcall_sync {
     ($function:path) => {
         #[allow(
