@@ -279,23 +279,6 @@ impl LinkTarget<'_> {
     }
 }
 
-/// What an iterator goes through.
-    Iter(IterTarget<'a>),
-    /// A network interface, by its index, with the flags of the prog's type.
-    Interface {
-        /// Its index, in the caller's network namespace.
-        ifindex: u32,
-        /// As the prog's type has them.
-        flags: u32,
-    },
-    /// A cgroup or a network namespace.
-    Fd(&'a OwnedFd),
-    /// A netfilter hook.
-    Netfilter(NetfilterHook),
-    /// Functions of the kernel.
-    Functions(&'a FunctionList),
-}
-
 /// What an iterator goes through, for the kinds that ask.
 #[derive(Clone, Copy)]
 pub enum IterTarget<'a> {
@@ -341,6 +324,7 @@ impl FunctionList {
     /// # Errors
     ///
     /// `EINVAL` if there are cookies, but not as many as functions; as [`UserBuf::new`].
+    #[inline]
     pub fn new(names: &[&CStr], cookies: &[u64], flags: u32) -> Result<Self> {
         if !cookies.is_empty() && cookies.len() != names.len() {
             return Err(EINVAL);

@@ -56,6 +56,7 @@ impl OwnedFd {
     /// # Errors
     ///
     /// Those of open(2).
+    #[inline]
     pub fn open(path: &CStr) -> Result<Self> {
         let mut fd = FileDescriptorReservation::get_unused_fd_flags(bindings::O_CLOEXEC)?;
         if fd.reserved_fd() == 0 {
@@ -85,6 +86,7 @@ impl OwnedFd {
     /// # Errors
     ///
     /// `EBADF` if another thread of the task has closed the fd.
+    #[inline]
     pub fn keep_open(&self) -> Result<KeptOpen> {
         // SAFETY: FFI call without requirements.
         let ptr = unsafe { bindings::fget(self.fd) };

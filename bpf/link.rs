@@ -47,6 +47,7 @@ impl Link {
     }
 
     /// A `BPF_LINK_TYPE_*`.
+    #[inline]
     pub fn link_type(&self) -> bindings::bpf_link_type {
         // SAFETY: by the type invariants the link is there; its type is set once, before it has an
         // fd.
@@ -54,6 +55,7 @@ impl Link {
     }
 
     /// Whether its prog has this name, of which the kernel keeps the first 15 bytes.
+    #[inline]
     pub fn is_of(&self, prog: &CStr) -> bool {
         let _guard = rcu::read_lock();
         // SAFETY: by the type invariants the link is there. `BPF_LINK_UPDATE` may put another prog

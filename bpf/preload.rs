@@ -283,7 +283,7 @@ fn is_going(owner: *mut bindings::module) -> bool {
 /// module of a `Registration<P>` that has put this function into the slot is held until inode.c has
 /// taken its own references to the links.
 unsafe extern "C" fn preload_callback<P: Preload>(info: *mut bpf_preload_info) -> c_int {
-    CALLS.add(1, Full);
+    CALLS.fetch_add(1, Full);
     let inner = REGISTERED.load(Acquire).cast::<Inner<P>>();
     let ret = from_result(|| {
         if inner.is_null() {

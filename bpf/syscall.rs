@@ -122,6 +122,7 @@ pub unsafe fn prog_run(prog: &OwnedFd, ctx: &mut [u32]) -> Result<c_int> {
 }
 
 /// `BPF_LINK_CREATE`
+#[inline]
 pub fn link_create(prog: &OwnedFd, target: &LinkTarget<'_>) -> Result<OwnedFd> {
     let iter_info = match target {
         LinkTarget::Iter(iter) => iter.info(),
@@ -143,6 +144,7 @@ pub fn link_create(prog: &OwnedFd, target: &LinkTarget<'_>) -> Result<OwnedFd> {
 /// # Errors
 ///
 /// `EFAULT` with a name in a kernel thread, which has no memory of its own.
+#[inline]
 pub fn raw_tracepoint_open(
     prog: &OwnedFd,
     name: Option<&CStr>,

@@ -73,6 +73,7 @@ impl UserBuf {
     /// # Errors
     ///
     /// As [`Self::new`] and [`Self::write`].
+    #[inline]
     pub fn holding(bytes: &[u8]) -> Result<Self> {
         let buf = Self::new(bytes.len())?;
 

@@ -52,8 +52,8 @@ pub enum Step {
     },
     /// `BPF_PROG_LOAD` of this prog.
     LoadProg(&'static CStr),
-    /// This map could not be had from its fd.
-    TakeMap(&'static CStr),
+    /// This map or prog could not be had from its fd.
+    TakeFd(&'static CStr),
     /// The globals of this map could not be reached.
     Globals(&'static CStr),
     /// open(2) of what a prog is to be attached to.
@@ -120,7 +120,7 @@ impl fmt::Display for Step {
                 return f.write_fmt(fmt!("find {name} for prog {prog}"));
             }
             Step::LoadProg(name) => ("load prog ", name),
-            Step::TakeMap(name) => ("take map ", name),
+            Step::TakeFd(name) => ("take the fd of ", name),
             Step::Globals(name) => ("reach the globals of ", name),
             Step::Open(name) => ("open ", name),
             Step::Attach(name) => ("attach ", name),

@@ -17,7 +17,10 @@ use super::{
     object::ProgDef, //
 };
 use crate::bpf::{
-    fd::OwnedFd,
+    fd::{
+        KeptOpen,
+        OwnedFd, //
+    },
     link::{
         IterLink,
         Link, //
@@ -46,6 +49,7 @@ use kernel::{
 /// # Errors
 ///
 /// As [`OwnedFd::open`].
+#[inline]
 pub fn open_target(path: &'static CStr) -> Result<OwnedFd, LoadError> {
     OwnedFd::open(path).map_err(|e| Step::Open(path).failed(e))
 }
@@ -145,22 +149,39 @@ impl<'a, K: Kind> Prog<'a, K> {
         }
     }
 
+    /// Holds it open beyond the skeleton.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF` if another thread of the task has closed its fd.
+    #[inline]
+    pub fn keep_open(&self) -> Result<KeptOpen, LoadError> {
+        self.any
+            .fd
+            .keep_open()
+            .map_err(|e| Step::TakeFd(self.any.def.name).failed(e))
+    }
+
     /// The same, its kind forgotten.
+    #[inline]
     pub fn into_any(self) -> AnyProg<'a> {
         self.any
     }
 }
 
 // What the methods below have in common: they fail with a `LoadError` that names the prog, and says,
-// where that is known, what to do about it.
+// where that is known, what to do about it. They are `#[inline]` so that a module has in it those
+// that it uses.
 
 impl Prog<'_, Iter> {
     /// Attaches it to all that it can go through.
+    #[inline]
     pub fn attach(&self) -> Result<IterLink, LoadError> {
         self.attach_iter(IterTarget::All)
     }
 
     /// Attaches it to what it is to go through.
+    #[inline]
     pub fn attach_iter(&self, target: IterTarget<'_>) -> Result<IterLink, LoadError> {
         self.any
             .link(&LinkTarget::Iter(target))?
@@ -171,11 +192,13 @@ impl Prog<'_, Iter> {
 
 impl Prog<'_, Tracing> {
     /// Attaches it to what it was loaded for.
+    #[inline]
     pub fn attach(&self) -> Result<Link, LoadError> {
         self.any.attach()
     }
 
     /// The same, with a number of its own: what `bpf_get_attach_cookie()` returns.
+    #[inline]
     pub fn attach_with_cookie(&self, cookie: u64) -> Result<Link, LoadError> {
         match TracingHook::new(self.any.def.expected_attach_type) {
             Some(hook) => self.any.link(&LinkTarget::Tracing(hook, cookie)),
@@ -186,11 +209,13 @@ impl Prog<'_, Tracing> {
 
 impl Prog<'_, RawTracepoint> {
     /// Attaches it to the tracepoint that its section names. `EFAULT` in a kernel thread.
+    #[inline]
     pub fn attach(&self) -> Result<Link, LoadError> {
         self.any.attach()
     }
 
     /// The same, with a number of its own: what `bpf_get_attach_cookie()` returns.
+    #[inline]
     pub fn attach_with_cookie(&self, cookie: u64) -> Result<Link, LoadError> {
         self.any.open_raw_tracepoint(cookie)
     }
@@ -198,11 +223,13 @@ impl Prog<'_, RawTracepoint> {
 
 impl Prog<'_, KprobeMulti> {
     /// Attaches it to the function that its section names. `EFAULT` in a kernel thread.
+    #[inline]
     pub fn attach(&self) -> Result<Link, LoadError> {
         self.any.attach()
     }
 
     /// The same, with a number of its own: what `bpf_get_attach_cookie()` returns.
+    #[inline]
     pub fn attach_with_cookie(&self, cookie: u64) -> Result<Link, LoadError> {
         self.any
             .attach_functions(&[self.any.one_function()?], &[cookie])
@@ -211,6 +238,7 @@ impl Prog<'_, KprobeMulti> {
     /// Attaches it to functions of the kernel, by their names; with a cookie for each, or none at
     /// all. `EFAULT` in a kernel thread; `ESRCH` for a function that is not there; `EOPNOTSUPP` if
     /// the kernel has no `kprobe.multi`.
+    #[inline]
     pub fn attach_functions(
         &self,
         functions: &[&CStr],
@@ -224,6 +252,7 @@ impl Prog<'_, Interface> {
     /// Attaches it to a network interface of the caller's namespace; `flags` (`XDP_FLAGS_*`) are 0
     /// for `tcx` and `netkit`. If there is no such interface, `EINVAL` for `xdp`, `ENODEV` for the
     /// others.
+    #[inline]
     pub fn attach_interface(&self, ifindex: u32, flags: u32) -> Result<Link, LoadError> {
         // Of an xdp prog this is 0 where its section says no more.
         let hook = match self.any.def.prog_type {
@@ -243,6 +272,7 @@ impl Prog<'_, Interface> {
 
 impl Prog<'_, Cgroup> {
     /// Attaches it to a cgroup, whose folder `cgroup` is. `EBADF` if it is not a folder of cgroup2.
+    #[inline]
     pub fn attach_cgroup(&self, cgroup: &OwnedFd) -> Result<Link, LoadError> {
         let hook = CgroupHook::new(self.any.def.expected_attach_type)
             .ok_or(self.any.error(EINVAL, advice::IS_OTHER))?;
@@ -255,6 +285,7 @@ impl Prog<'_, Cgroup> {
 
 impl Prog<'_, Netns> {
     /// Attaches it to a network namespace, whose file (`/proc/self/ns/net`, say) `netns` is.
+    #[inline]
     pub fn attach_netns(&self, netns: &OwnedFd) -> Result<Link, LoadError> {
         let hook = NetnsHook::new(self.any.def.expected_attach_type)
             .ok_or(self.any.error(EINVAL, advice::IS_OTHER))?;
@@ -266,6 +297,7 @@ impl Prog<'_, Netns> {
 impl Prog<'_, Netfilter> {
     /// Attaches it to a netfilter hook of the caller's network namespace. `EAFNOSUPPORT`, `EPROTO`
     /// or `ENOENT` for a hook that is not there.
+    #[inline]
     pub fn attach_netfilter(&self, hook: NetfilterHook) -> Result<Link, LoadError> {
         self.any.link(&LinkTarget::Netfilter(hook))
     }
@@ -286,6 +318,7 @@ impl AnyProg<'_> {
     /// what is: `EINVAL` if it wants to be told the target, `EOPNOTSUPP` if a module cannot attach
     /// it, `EFAULT` if it takes memory of a process (`raw_tp`, `kprobe.multi`) and this is a kernel
     /// thread.
+    #[inline]
     pub fn attach(&self) -> Result<Link, LoadError> {
         match kind_of(self.def) {
             ProgKind::Iter => self.link(&LinkTarget::Iter(IterTarget::All)),

@@ -298,6 +298,6 @@ impl<O: Object> Loaded<O> {
 
         self.map(map)
             .keep_open()
-            .map_err(|e| Step::TakeMap(name).failed(e))
+            .map_err(|e| Step::TakeFd(name).failed(e))
     }
 }

@@ -12,8 +12,8 @@
     reason = "a test: what user space hands in is taken at its word"
 )]
 
-mod bpf;
-mod lskel;
+pub mod bpf;
+pub mod lskel;
 
 use bpf::fd::OwnedFd;
 use kernel::{

@@ -150,12 +150,9 @@ impl Named<'_> {
         }
         imports.sort_unstable();
         use_list(out, self.runtime, &imports);
-        out.block("use kernel::{", "};", |out| {
-            if !self.maps.is_empty() || !self.progs.is_empty() {
-                out.line("bindings,");
-            }
-            out.line("prelude::*, //");
-        });
+        if !self.maps.is_empty() || !self.progs.is_empty() {
+            out.line("use kernel::bindings;");
+        }
     }
 
     /// Whether the verifier counts on the values of a section.

@@ -15,61 +15,58 @@
 mod object;
 
 use crate::{
-    bpf::syscall::IterTarget,
     hold,
     lskel::{
         open_target,
+        prog::AnyProg,
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
 use kernel::prelude::*;
-use object::RefusedAttach;
+use object::{
+    progs,
+    RefusedAttach, //
+};
 
 /// A folder, but not of cgroup2.
 const NO_CGROUP: &CStr = c"/proc";
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<RefusedAttach>>::open().load()?;
-    let progs = skeleton.progs();
+    let skeleton = Skeleton::<RefusedAttach>::open().load()?;
     let no_cgroup = open_target(NO_CGROUP)?;
+    let by_section = |prog: AnyProg<'_>| prog.attach();
     let ways = [
         // Not by a module.
-        progs.no_kprobe.attach(),
-        progs.no_kretprobe.attach(),
-        progs.no_tracepoint.attach(),
-        progs.no_perf_event.attach(),
-        progs.no_uprobe.attach(),
-        progs.no_uretprobe.attach(),
-        progs.no_uprobe_multi.attach(),
-        progs.no_usdt.attach(),
-        progs.no_tc.attach_interface(1, 0),
+        by_section(skeleton.prog(progs::no_kprobe).into_any()),
+        by_section(skeleton.prog(progs::no_kretprobe).into_any()),
+        by_section(skeleton.prog(progs::no_tracepoint).into_any()),
+        by_section(skeleton.prog(progs::no_perf_event).into_any()),
+        by_section(skeleton.prog(progs::no_uprobe).into_any()),
+        by_section(skeleton.prog(progs::no_uretprobe).into_any()),
+        by_section(skeleton.prog(progs::no_uprobe_multi).into_any()),
+        by_section(skeleton.prog(progs::no_usdt).into_any()),
+        by_section(skeleton.prog(progs::no_tc).into_any()),
         // Too little is known of the target.
-        progs.no_raw_tp.attach(),
-        progs.no_kp_multi.attach(),
-        progs.no_xdp.attach(),
-        progs.no_tcx.attach(),
-        progs.no_cgroup.attach(),
-        progs.no_sk_lookup.attach(),
-        progs.no_netfilter.attach(),
-        // What it does not have.
-        progs.no_iter.attach_with_cookie(1),
-        progs.no_fentry.attach_interface(1, 0),
-        progs.no_iter.attach_functions(&[c"bpf_fentry_test1"], &[]),
-        progs.no_raw_tp.attach_iter(IterTarget::Process(1)),
+        skeleton.prog(progs::no_raw_tp).attach(),
+        skeleton.prog(progs::no_kp_multi).attach(),
+        by_section(skeleton.prog(progs::no_xdp).into_any()),
+        by_section(skeleton.prog(progs::no_tcx).into_any()),
+        by_section(skeleton.prog(progs::no_cgroup).into_any()),
+        by_section(skeleton.prog(progs::no_sk_lookup).into_any()),
+        by_section(skeleton.prog(progs::no_netfilter).into_any()),
         // One function, two cookies.
-        progs
-            .no_kp_multi
+        skeleton
+            .prog(progs::no_kp_multi)
             .attach_functions(&[c"bpf_fentry_test1"], &[1, 2]),
         // What is not there.
-        progs
-            .no_kp_multi
+        skeleton
+            .prog(progs::no_kp_multi)
             .attach_functions(&[c"no_such_function"], &[]),
-        progs.no_xdp.attach_interface(47_000, 0),
-        progs.no_tcx.attach_interface(47_000, 0),
-        progs.no_cgroup.attach_cgroup(&no_cgroup),
+        skeleton.prog(progs::no_xdp).attach_interface(47_000, 0),
+        skeleton.prog(progs::no_tcx).attach_interface(47_000, 0),
+        skeleton.prog(progs::no_cgroup).attach_cgroup(&no_cgroup),
     ];
 
     for way in ways {
