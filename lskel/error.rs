@@ -66,6 +66,16 @@ pub enum Step {
 
 impl Step {
     /// The error of this step.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kernel::lskel::Step;
+    ///
+    /// let error = Step::LoadProg(c"count_fork").failed(EACCES);
+    ///
+    /// assert_eq!(Error::from(error), EACCES);
+    /// ```
     pub fn failed(self, error: Error) -> LoadError {
         LoadError {
             step: self,

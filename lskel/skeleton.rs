@@ -233,6 +233,24 @@ impl<O> Loaded<O> {
         fds.zip(self.def.progs).map(|(fd, def)| AnyProg { fd, def })
     }
 
+    /// Holds all of it open beyond the skeleton, without fds.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF` if another thread of the task has closed an fd.
+    pub fn keep_all_open(&self) -> Result<KVec<KeptOpen>, LoadError> {
+        let keep = || -> Result<KVec<KeptOpen>> {
+            let mut kept = KVec::with_capacity(self.fds.len(), GFP_KERNEL)?;
+
+            for fd in &self.fds {
+                kept.push(fd.keep_open()?, GFP_KERNEL)?;
+            }
+            Ok(kept)
+        };
+
+        keep().map_err(|e| Step::TakeFd(self.def.name).failed(e))
+    }
+
     /// Attaches each prog to what its section names, and closes the object. The links are in the
     /// order of the progs.
     ///
