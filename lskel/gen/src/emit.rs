@@ -136,9 +136,6 @@ impl Named<'_> {
         }
 
         let mut imports = vec!["MapDef", "Object", "ProgDef"];
-        if !self.skeleton.slots.is_empty() {
-            imports.push("ProgArraySlot");
-        }
         if globals {
             imports.extend(["Globals", "Section", "Var"]);
         }
@@ -194,8 +191,7 @@ impl Named<'_> {
         out.line(format!("/// The object `{name}`."));
         out.line(format!("pub(crate) enum {object} {{}}"));
         out.line("");
-        out.line("// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context with");
-        out.line("// the fields of `Maps` and then those of `Progs`, in their order.");
+        out.line("// SAFETY: `DATA` has cells for the fields of `Maps` and then those of `Progs`, in their order.");
         out.block(format!("unsafe impl Object for {object} {{"), "}", |out| {
             out.line("type Maps = Maps<()>;");
             out.line("type Progs = Progs<()>;");
@@ -207,14 +203,12 @@ impl Named<'_> {
             out.line(format!("type Sections = {sections};"));
             out.line("");
             constant(out, "NAME: &'static CStr", &c_str(name));
-            for (constant_name, suffix) in [("DATA", "data"), ("INSNS", "insns")] {
-                let file = format!("{name}.lskel-{}.{suffix}", self.byte_order);
-                constant(
-                    out,
-                    &format!("{constant_name}: &'static [u8]"),
-                    &format!("include_bytes!(\"{file}\")"),
-                );
-            }
+            let file = format!("{name}.lskel-{}.data", self.byte_order);
+            constant(
+                out,
+                "DATA: &'static [u8]",
+                &format!("include_bytes!(\"{file}\")"),
+            );
             let maps = self
                 .maps
                 .iter()
@@ -227,34 +221,8 @@ impl Named<'_> {
                 .map(|(field, prog)| (field, prog_def(prog)))
                 .collect();
             table(out, "PROGS", "Progs", "ProgDef", progs);
-            self.slots(out);
             self.section_places(out);
         });
-    }
-
-    /// What fills prog arrays.
-    fn slots(&self, out: &mut Text) {
-        if self.skeleton.slots.is_empty() {
-            return;
-        }
-        out.line("");
-        out.block(
-            "const PROG_ARRAY_SLOTS: &'static [ProgArraySlot] = &[",
-            "];",
-            |out| {
-                for slot in &self.skeleton.slots {
-                    let (_, map) = &self.maps[slot.map];
-                    let (_, prog) = &self.progs[slot.prog];
-                    let (map, prog) = (escape(&map.name), escape(&prog.name));
-                    out.line(format!("// `{prog}` in `{map}`"));
-                    out.block("ProgArraySlot {", "},", |out| {
-                        out.line(format!("map: {},", slot.map));
-                        out.line(format!("index: {},", slot.index));
-                        out.line(format!("prog: {},", slot.prog));
-                    });
-                }
-            },
-        );
     }
 
     /// Where the globals are.
@@ -266,7 +234,7 @@ impl Named<'_> {
         }
         out.block("const SECTIONS: Sections = Sections {", "};", |out| {
             for (field, section) in &self.sections {
-                let offset = section.data_offset;
+                let offset = self.skeleton.maps[section.map].value.unwrap_or(0);
                 out.line("// SAFETY: from there the loader prog takes what it puts into this map.");
                 let new = format!("Section::new({offset}, |maps: &Maps<_>| &maps.{field})");
                 let one = format!("{field}: unsafe {{ {new} }},");
@@ -421,25 +389,13 @@ fn map_def(map: &Map) -> Vec<String> {
 }
 
 fn prog_def(prog: &Prog) -> Vec<String> {
-    let mut lines = vec![
+    vec![
         format!("name: {},", c_str(&prog.name)),
         format!("section: {},", c_str(&prog.section)),
         format!("prog_type: {},", prog.prog_type),
         format!("expected_attach_type: {},", prog.expected_attach_type),
-        format!("load_attr: {},", prog.load_attr),
-    ];
-    let lookup = |(name, at): &(String, u32)| format!("({}, {at})", c_str(name));
-    let lookups: Vec<_> = prog.lookups.iter().map(lookup).collect();
-    let one = lookups.join(", ");
-    // As rustfmt has it.
-    if one.len() <= 60 {
-        lines.push(format!("lookups: &[{one}],"));
-    } else {
-        lines.push("lookups: &[".to_owned());
-        lines.extend(lookups.iter().map(|lookup| format!("    {lookup},")));
-        lines.push("],".to_owned());
-    }
-    lines
+        format!("attr: {},", prog.attr),
+    ]
 }
 
 /// As in "`iterator.rodata`, array, 1 entry of 98 bytes.".
