@@ -2,7 +2,7 @@
 
 //! BPF in words, spelled as in the verifier's log.
 
-use crate::loader::{code::LD_IMM64, Insn};
+use crate::insn::{Insn, LD_IMM64};
 
 /// Prints one instruction; `next` is the slot after it, which a 64-bit constant also takes.
 pub fn insn(insn: &Insn, next: Option<&Insn>) -> String {
