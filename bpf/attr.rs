@@ -428,6 +428,7 @@ pub(super) fn link_create(
 }
 
 /// `name` is that of a tracepoint, in user memory, for progs that do not name it themselves.
+#[inline]
 pub(super) fn raw_tracepoint_open(
     prog: &OwnedFd,
     name: Option<&UserBuf>,

@@ -62,6 +62,7 @@ pub struct LinkName([c_char; LINK_NAME_LEN]);
 
 impl LinkName {
     /// [`None`] if it is empty, longer than 15 bytes, or has a '/'.
+    #[inline]
     pub const fn new(name: &CStr) -> Option<Self> {
         let bytes = name.to_bytes();
         let mut raw = [0; LINK_NAME_LEN];

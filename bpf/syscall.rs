@@ -145,11 +145,7 @@ pub fn link_create(prog: &OwnedFd, target: &LinkTarget<'_>) -> Result<OwnedFd> {
 ///
 /// `EFAULT` with a name in a kernel thread, which has no memory of its own.
 #[inline]
-pub fn raw_tracepoint_open(
-    prog: &OwnedFd,
-    name: Option<&CStr>,
-    cookie: u64,
-) -> Result<OwnedFd> {
+pub fn raw_tracepoint_open(prog: &OwnedFd, name: Option<&CStr>, cookie: u64) -> Result<OwnedFd> {
     // The kernel takes the name from user space only.
     let name = name
         .map(|name| UserBuf::holding(name.to_bytes_with_nul()))

@@ -4,11 +4,7 @@
 //! Light skeleton of `iterators.bpf.c`, big endian.
 
 #![allow(dead_code, reason = "a user takes what it needs")]
-#![allow(
-    non_snake_case,
-    non_upper_case_globals,
-    reason = "names stay with C"
-)]
+#![allow(non_snake_case, non_upper_case_globals, reason = "names stay with C")]
 
 use crate::lskel::{
     Command,

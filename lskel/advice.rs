@@ -61,7 +61,9 @@ pub(super) fn on(step: Step, error: Error) -> Option<&'static str> {
         Step::RunLoaderProg if error == EINVAL => Some("the kernel needs CONFIG_BPF_JIT"),
         Step::Find { .. } if error == EINVAL => Some("the kernel needs CONFIG_DEBUG_INFO_BTF"),
         Step::Find { .. } => Some("this kernel is too old for it, or configured without it"),
-        _ if error == EPERM => Some("it takes CAP_SYS_ADMIN, and no LSM or lockdown that forbids it"),
+        _ if error == EPERM => {
+            Some("it takes CAP_SYS_ADMIN, and no LSM or lockdown that forbids it")
+        }
         _ if error == EMFILE => Some("raise the limit of open files"),
         _ => None,
     }

@@ -121,8 +121,7 @@ impl Loader {
             prog_flags: bindings::BPF_F_SLEEPABLE,
             fd_array: &[map_fd.as_raw()],
         })?;
-        let prog =
-            Prog::get_from_fd(&fd, bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL)?;
+        let prog = Prog::get_from_fd(&fd, bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL)?;
 
         // Another map can have been behind the fd, with other data: it would be taken at its word.
         if prog.uses_first(map) {

@@ -333,6 +333,7 @@ impl AnyProg<'_> {
     }
 
     /// Why a module cannot attach it, and the way round.
+    #[inline]
     fn why_not(&self) -> &'static str {
         match self.def.prog_type {
             bindings::bpf_prog_type_BPF_PROG_TYPE_KPROBE => match self.def.expected_attach_type {
@@ -352,6 +353,7 @@ impl AnyProg<'_> {
     }
 
     /// The section up to the first slash.
+    #[inline]
     fn section_head(&self) -> &'static [u8] {
         let section = self.def.section.to_bytes();
 
@@ -362,6 +364,7 @@ impl AnyProg<'_> {
     }
 
     /// The section from the first slash on.
+    #[inline]
     fn section_rest(&self) -> Option<&'static CStr> {
         let section = self.def.section.to_bytes_with_nul();
         let slash = section.iter().position(|&byte| byte == b'/')?;
@@ -372,6 +375,7 @@ impl AnyProg<'_> {
     }
 
     /// The function that the section of a `kprobe.multi` prog names.
+    #[inline]
     fn one_function(&self) -> Result<&'static CStr, LoadError> {
         let pattern = |name: &&CStr| name.to_bytes().iter().any(|byte| b"*?".contains(byte));
 
@@ -381,6 +385,7 @@ impl AnyProg<'_> {
         }
     }
 
+    #[inline]
     fn attach_functions(&self, functions: &[&CStr], cookies: &[u64]) -> Result<Link, LoadError> {
         let hook = KprobeMultiHook::new(self.def.expected_attach_type)
             .ok_or(self.error(EINVAL, advice::IS_KPROBE))?;
@@ -405,6 +410,7 @@ impl AnyProg<'_> {
             })
     }
 
+    #[inline]
     fn open_raw_tracepoint(&self, cookie: u64) -> Result<Link, LoadError> {
         let failed = |e| Step::Attach(self.def.name).failed(e);
 
@@ -442,6 +448,7 @@ impl AnyProg<'_> {
         }
     }
 
+    #[inline]
     fn error(&self, error: Error, advice: &'static str) -> LoadError {
         Step::Attach(self.def.name)
             .failed(error)

@@ -186,8 +186,8 @@ impl<O: Object> Skeleton<O> {
     pub fn set_max_entries(&mut self, map: MapId<O>, max_entries: u32) -> Result<(), LoadError> {
         let set = |this: &mut Self| -> Result {
             let def = this.def.maps.get(map.index()).ok_or(EINVAL)?;
-            let at = def.attr as usize
-                + offset_of!(bindings::bpf_attr, __bindgen_anon_1.max_entries);
+            let at =
+                def.attr as usize + offset_of!(bindings::bpf_attr, __bindgen_anon_1.max_entries);
             let bytes = this
                 .data_mut()?
                 .get_mut(at..)

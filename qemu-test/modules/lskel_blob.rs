@@ -234,9 +234,7 @@ fn load(mut request: Request<'_>) -> Result<KVec<KeptOpen>> {
         .load()
         .inspect_err(|e| pr_err!("{e}\n"))?;
 
-    Ok(loaded
-        .keep_all_open()
-        .inspect_err(|e| pr_err!("{e}\n"))?)
+    Ok(loaded.keep_all_open().inspect_err(|e| pr_err!("{e}\n"))?)
 }
 
 // What libbpf's loader progs have as context: a head of six words (size, `BPF_SKEL_KERNEL`, and four that stay

@@ -71,12 +71,21 @@ impl kernel::Module for LskelFeatures {
         let _jump = loaded.prog(progs::jump).attach().inspect_err(say)?;
         let links = [
             loaded.prog(progs::use_globals).attach().inspect_err(say)?,
-            loaded.prog(progs::call_subprogs).attach().inspect_err(say)?,
+            loaded
+                .prog(progs::call_subprogs)
+                .attach()
+                .inspect_err(say)?,
             loaded.prog(progs::use_ksyms).attach().inspect_err(say)?,
-            loaded.prog(progs::ask_for_fields).attach().inspect_err(say)?,
+            loaded
+                .prog(progs::ask_for_fields)
+                .attach()
+                .inspect_err(say)?,
             loaded.prog(progs::count_fentry).attach().inspect_err(say)?,
             loaded.prog(progs::count_fexit).attach().inspect_err(say)?,
-            loaded.prog(progs::count_fmod_ret).attach().inspect_err(say)?,
+            loaded
+                .prog(progs::count_fmod_ret)
+                .attach()
+                .inspect_err(say)?,
             loaded.prog(progs::count_tp_btf).attach().inspect_err(say)?,
             loaded.prog(progs::count_lsm).attach().inspect_err(say)?,
         ];

@@ -119,11 +119,7 @@ impl Named<'_> {
         ));
         out.line("");
         out.line("#![allow(dead_code, reason = \"a user takes what it needs\")]");
-        out.block("#![allow(", ")]", |out| {
-            out.line("non_snake_case,");
-            out.line("non_upper_case_globals,");
-            out.line("reason = \"names stay with C\"");
-        });
+        out.line("#![allow(non_snake_case, non_upper_case_globals, reason = \"names stay with C\")]");
         out.line("");
 
         let mut imports = vec!["Object", "ObjectDef"];

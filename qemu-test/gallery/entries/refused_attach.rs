@@ -15,10 +15,10 @@
 mod object;
 
 use crate::{
+    bpf::link::Link,
     hold,
     lskel::{
         open_target,
-        prog::AnyProg,
         LoadError,
         Skeleton, //
     },
@@ -36,44 +36,40 @@ const NO_CGROUP: &CStr = c"/proc";
 pub(crate) fn load() -> Result<Held, LoadError> {
     let skeleton = Skeleton::<RefusedAttach>::open().load()?;
     let no_cgroup = open_target(NO_CGROUP)?;
-    let by_section = |prog: AnyProg<'_>| prog.attach();
-    let ways = [
-        // Not by a module.
-        by_section(skeleton.prog(progs::no_kprobe).into_any()),
-        by_section(skeleton.prog(progs::no_kretprobe).into_any()),
-        by_section(skeleton.prog(progs::no_tracepoint).into_any()),
-        by_section(skeleton.prog(progs::no_perf_event).into_any()),
-        by_section(skeleton.prog(progs::no_uprobe).into_any()),
-        by_section(skeleton.prog(progs::no_uretprobe).into_any()),
-        by_section(skeleton.prog(progs::no_uprobe_multi).into_any()),
-        by_section(skeleton.prog(progs::no_usdt).into_any()),
-        by_section(skeleton.prog(progs::no_tc).into_any()),
-        // Too little is known of the target.
-        skeleton.prog(progs::no_raw_tp).attach(),
-        skeleton.prog(progs::no_kp_multi).attach(),
-        by_section(skeleton.prog(progs::no_xdp).into_any()),
-        by_section(skeleton.prog(progs::no_tcx).into_any()),
-        by_section(skeleton.prog(progs::no_cgroup).into_any()),
-        by_section(skeleton.prog(progs::no_sk_lookup).into_any()),
-        by_section(skeleton.prog(progs::no_netfilter).into_any()),
-        // One function, two cookies.
-        skeleton
-            .prog(progs::no_kp_multi)
-            .attach_functions(&[c"bpf_fentry_test1"], &[1, 2]),
-        // What is not there.
-        skeleton
-            .prog(progs::no_kp_multi)
-            .attach_functions(&[c"no_such_function"], &[]),
-        skeleton.prog(progs::no_xdp).attach_interface(47_000, 0),
-        skeleton.prog(progs::no_tcx).attach_interface(47_000, 0),
-        skeleton.prog(progs::no_cgroup).attach_cgroup(&no_cgroup),
-    ];
 
-    for way in ways {
-        match way {
-            Ok(_) => pr_err!("refused_attach: attached\n"),
-            Err(e) => pr_info!("refused_attach: {e}\n"),
-        }
-    }
+    // Not by a module.
+    say(skeleton.prog(progs::no_kprobe).into_any().attach());
+    say(skeleton.prog(progs::no_kretprobe).into_any().attach());
+    say(skeleton.prog(progs::no_tracepoint).into_any().attach());
+    say(skeleton.prog(progs::no_perf_event).into_any().attach());
+    say(skeleton.prog(progs::no_uprobe).into_any().attach());
+    say(skeleton.prog(progs::no_uretprobe).into_any().attach());
+    say(skeleton.prog(progs::no_uprobe_multi).into_any().attach());
+    say(skeleton.prog(progs::no_usdt).into_any().attach());
+    say(skeleton.prog(progs::no_tc).into_any().attach());
+    // Too little is known of the target.
+    say(skeleton.prog(progs::no_raw_tp).attach());
+    say(skeleton.prog(progs::no_kp_multi).attach());
+    say(skeleton.prog(progs::no_xdp).into_any().attach());
+    say(skeleton.prog(progs::no_tcx).into_any().attach());
+    say(skeleton.prog(progs::no_cgroup).into_any().attach());
+    say(skeleton.prog(progs::no_sk_lookup).into_any().attach());
+    say(skeleton.prog(progs::no_netfilter).into_any().attach());
+    // One function, two cookies.
+    say(skeleton.prog(progs::no_kp_multi).attach_functions(&[c"bpf_fentry_test1"], &[1, 2]));
+    // What is not there.
+    say(skeleton.prog(progs::no_kp_multi).attach_functions(&[c"no_such_function"], &[]));
+    say(skeleton.prog(progs::no_xdp).attach_interface(47_000, 0));
+    say(skeleton.prog(progs::no_tcx).attach_interface(47_000, 0));
+    say(skeleton.prog(progs::no_cgroup).attach_cgroup(&no_cgroup));
+
     hold(())
+}
+
+/// Not in an array of results: the kernel's stack is small.
+fn say(way: Result<Link, LoadError>) {
+    match way {
+        Ok(_) => pr_err!("refused_attach: attached\n"),
+        Err(e) => pr_info!("refused_attach: {e}\n"),
+    }
 }

@@ -206,6 +206,7 @@ macro_rules! each_scenario {
             a_skeletons_lsm_prog_runs, Passes, [TestModule("lskel_features")];
             a_skeletons_subprogs_ksyms_and_fields_are_resolved, Passes,
                 [TestModule("lskel_features")];
+            a_skeleton_of_500_progs_loads_on_the_kernels_stack, Passes, [TestModule("lskel_many")];
             a_skeletons_optional_prog_is_not_loaded_and_unload_leaves_nothing, Passes,
                 [TestModule("lskel_features")];
             // The gallery: qemu-test/gallery/README.md has a table of its entries.
