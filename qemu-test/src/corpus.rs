@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{ensure, Context, Result};
 use lskel_gen::skeleton::{ByteOrder, Map, Prog, Skeleton, What};
 use lskel_gen::worker::{Request, Worker};
-use scenarios::{mode, CORPUS_DIR, CORPUS_TESTMOD, MODULE_DIR};
+use scenarios::{mode, CORPUS_DIR, CORPUS_TESTMOD, LIBBPFS, MODULE_DIR};
 
 use crate::run::{Bench, FAILED};
 
@@ -46,6 +46,15 @@ pub struct Args {
     /// Load bpftool's light skeletons too, and fail where one of them loads and ours does not
     #[arg(long)]
     compare: bool,
+    /// `libbpf`: load each object by libbpf's own loader prog, too, and fail where that leaves the kernel in another state
+    #[arg(long, value_name = "NAME", value_parser = ["libbpf"])]
+    loader: Option<String>,
+}
+
+/// What is written to /dev/lskel_blob for one object, and what for the same by libbpf's own loader prog.
+struct Requests {
+    ours: Vec<u8>,
+    libbpfs: Option<Vec<u8>>,
 }
 
 /// How far one object came: `Err` says why no further.
@@ -63,7 +72,14 @@ pub fn run(mut bench: Bench, args: &Args) -> Result<ExitCode> {
     };
     let ours = generate(&objects, |path| {
         let skeleton = lskel(&worker, path, args)?;
-        Ok(request(ByteOrder::Little, &skeleton, &ring_sizes(&skeleton)))
+        let sizes = ring_sizes(&skeleton);
+        let theirs = skeleton.libbpf.as_ref().filter(|_| args.loader.is_some());
+        Ok(Requests {
+            ours: request(ByteOrder::Little, &skeleton, &sizes),
+            libbpfs: theirs.map(|theirs| {
+                libbpfs_request(&sizes, skeleton.progs.len(), &theirs.data, &theirs.insns)
+            }),
+        })
     });
     let loaded = load(&bench, args, "corpus", &ours)?;
     let theirs = if args.compare {
@@ -71,7 +87,10 @@ pub fn run(mut bench: Bench, args: &Args) -> Result<ExitCode> {
         // bpftool's header does not tell the maps' types; ours does, and they are the same maps.
         let theirs = generate(&objects, |path| {
             let sizes = lskel(&worker, path, args).map(|skeleton| ring_sizes(&skeleton));
-            bpftool(path, sizes.unwrap_or_default())
+            Ok(Requests {
+                ours: bpftool(path, sizes.unwrap_or_default())?,
+                libbpfs: None,
+            })
         });
         Some(load(&bench, args, "corpus-bpftool", &theirs)?)
     } else {
@@ -136,8 +155,8 @@ fn objects(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
 /// What `make` makes of each object, two at a time.
 fn generate(
     objects: &BTreeMap<String, PathBuf>,
-    make: impl Fn(&Path) -> Result<Vec<u8>, String> + Sync,
-) -> BTreeMap<String, Result<Vec<u8>, String>> {
+    make: impl Fn(&Path) -> Result<Requests, String> + Sync,
+) -> BTreeMap<String, Result<Requests, String>> {
     let todo = Mutex::new(objects.iter());
     let done = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
@@ -377,7 +396,7 @@ fn load(
     bench: &Bench,
     args: &Args,
     log: &str,
-    requests: &BTreeMap<String, Result<Vec<u8>, String>>,
+    requests: &BTreeMap<String, Result<Requests, String>>,
 ) -> Result<BTreeMap<String, Outcome>> {
     let mut outcomes = BTreeMap::new();
     let mut todo = Vec::new();
@@ -406,7 +425,12 @@ fn load(
             vm.initramfs.file(CORPUS_TESTMOD, testmod)?;
         }
         for (name, request) in &batch {
-            vm.initramfs.bytes(format!("{CORPUS_DIR}/{name}"), request);
+            vm.initramfs
+                .bytes(format!("{CORPUS_DIR}/{name}"), &request.ours);
+            if let Some(request) = &request.libbpfs {
+                vm.initramfs
+                    .bytes(format!("{CORPUS_DIR}/{name}{LIBBPFS}"), request);
+            }
         }
         vm.memory = 3072;
         vm.run_limit = RUN_LIMIT;

@@ -21,6 +21,8 @@ pub const BPFTOOL: &str = "/sbin/bpftool";
 
 /// Folder of the initramfs with what lskel_blob.ko is to load, a file for each object.
 pub const CORPUS_DIR: &str = "/corpus";
+/// What the name of a file there ends with that is for libbpf's own loader prog, beside one for ours.
+pub const LIBBPFS: &str = ".libbpf";
 /// A module that is loaded before the corpus, where there is one.
 pub const CORPUS_TESTMOD: &str = "/modules/bpf_testmod.ko";
 
