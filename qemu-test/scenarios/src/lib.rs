@@ -185,6 +185,7 @@ macro_rules! each_scenario {
             // Unloading.
             rmmod_changes_no_fd_of_its_caller, Passes, [];
             rmmod_leaves_another_providers_ops_alone, Passes, [CModule];
+            rmmod_waits_for_mounts_that_have_read_the_slot, Passes, [];
             files_stay_readable_after_rmmod, Passes, [];
             a_mount_after_rmmod_finds_no_provider, Passes, [];
             nothing_is_left_after_rmmod_and_umount, Passes, [Short];
