@@ -205,16 +205,6 @@ fn kconfig_of_no_kernel() {
 }
 
 #[test]
-fn too_many_progs() {
-    let prog = |n| format!("SEC(\"raw_tp/sys_enter\") int prog{n}(void *ctx) {{ return {n}; }}\n");
-    let progs = (0..127).map(prog).collect::<Vec<_>>().concat();
-    says(
-        &refused(&format!("{progs}{LICENSE}"), &[]),
-        &["127 progs", "holds 126", "split the object"],
-    );
-}
-
-#[test]
 fn two_objects_of_one_byte_order() {
     let dir = tempfile::tempdir().unwrap();
     let source = dir.path().join("x.c");

@@ -71,14 +71,7 @@ pub mod lskel {
         pub section: &'static CStr,
         pub prog_type: u32,
         pub expected_attach_type: u32,
-        pub load_attr: u32,
-        pub lookups: &'static [(&'static CStr, u32)],
-    }
-
-    pub(crate) struct ProgArraySlot {
-        pub map: usize,
-        pub index: u32,
-        pub prog: usize,
+        pub attr: u32,
     }
 
     pub(crate) unsafe trait Object: Sized {
@@ -87,10 +80,8 @@ pub mod lskel {
         type Sections: 'static;
         const NAME: &'static CStr;
         const DATA: &'static [u8];
-        const INSNS: &'static [u8];
         const MAPS: <Self::Maps as Fields>::Of<MapDef>;
         const PROGS: <Self::Progs as Fields>::Of<ProgDef>;
-        const PROG_ARRAY_SLOTS: &'static [ProgArraySlot] = &[];
         const SECTIONS: Self::Sections;
     }
 }
@@ -107,7 +98,6 @@ fn count<F: Fields, T>(fields: F::Of<T>) -> usize {
 /// What must be true of every object.
 fn check<O: Object>(name: &str, maps: usize, progs: usize) {
     assert_eq!(O::NAME.to_str(), Ok(name));
-    assert_eq!(O::INSNS.len() % 8, 0);
     assert_eq!(O::DATA.len() % 8, 0);
     assert_eq!(count::<O::Maps, _>(O::MAPS), maps);
     assert_eq!(count::<O::Progs, _>(O::PROGS), progs);
@@ -128,14 +118,9 @@ fn main() {
     let maps = globals::Maps { rodata: 0, data: 1, data_guarded: 2, data_read_mostly: 3, bss: 4 };
     assert_eq!(*(sections.data_read_mostly.map)(&maps), 3);
 
-    let slots: Vec<_> = slots::Slots::PROG_ARRAY_SLOTS
-        .iter()
-        .map(|slot| (slot.map, slot.index, slot.prog))
-        .collect();
-    assert_eq!(slots, [(3, 0, 0), (3, 2, 1)]);
     assert_eq!(slots::Slots::MAPS.jumps.map_type, 3);
     assert_eq!(slots::Slots::PROGS.second.section, c"raw_tp");
     // A `bpf_attr` of a load has the prog's name from byte 48 on.
-    let load = slots::Slots::PROGS.second.load_attr as usize;
+    let load = slots::Slots::PROGS.second.attr as usize;
     assert_eq!(&slots::Slots::DATA[load + 48..load + 55], b"second\0");
 }
