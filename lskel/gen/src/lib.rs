@@ -14,7 +14,7 @@
 #[path = "../../abi.rs"]
 pub mod abi;
 
-mod btf;
+pub mod btf;
 pub mod commands;
 pub mod disasm;
 pub mod elf;
