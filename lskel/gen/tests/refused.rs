@@ -112,6 +112,18 @@ fn pinned_map() {
 }
 
 #[test]
+fn map_of_unknown_maps() {
+    let source = format!(
+        "struct {{ __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS); __uint(max_entries, 1); __uint(key_size, 4); \
+         __uint(value_size, 4); }} outer SEC(\".maps\");\n{PROG}{LICENSE}"
+    );
+    says(
+        &refused(&source, &[]),
+        &["map 'outer' does not say", "__array(values"],
+    );
+}
+
+#[test]
 fn struct_ops() {
     let source = format!(
         "struct ops {{ int (*f)(void); }};\nSEC(\"struct_ops\") int f(void) {{ return 0; }}\n\
