@@ -24,7 +24,6 @@
 //! give up between the runs, the runtime copies `head.cleanup` to `head.table` and runs it again.
 
 #![allow(non_camel_case_types, reason = "names stay with C")]
-#![allow(unreachable_pub, reason = "public in the generator")]
 
 /// The start of an object's data, 8 bytes.
 #[repr(C)]

@@ -21,6 +21,8 @@ pub const BPFTOOL: &str = "/sbin/bpftool";
 
 /// Folder of the initramfs with what lskel_blob.ko is to load, a file for each object.
 pub const CORPUS_DIR: &str = "/corpus";
+/// What the name of a file there ends with that is for libbpf's own loader prog, beside one for ours.
+pub const LIBBPFS: &str = ".libbpf";
 /// A module that is loaded before the corpus, where there is one.
 pub const CORPUS_TESTMOD: &str = "/modules/bpf_testmod.ko";
 
@@ -206,6 +208,7 @@ macro_rules! each_scenario {
             a_skeletons_lsm_prog_runs, Passes, [TestModule("lskel_features")];
             a_skeletons_subprogs_ksyms_and_fields_are_resolved, Passes,
                 [TestModule("lskel_features")];
+            a_skeleton_of_500_progs_loads_on_the_kernels_stack, Passes, [TestModule("lskel_many")];
             a_skeletons_optional_prog_is_not_loaded_and_unload_leaves_nothing, Passes,
                 [TestModule("lskel_features")];
             // The gallery: qemu-test/gallery/README.md has a table of its entries.
