@@ -481,6 +481,8 @@ impl<'a> Reader<'a> {
 
     fn bpf(&mut self, cmd: u32, attr: u32, size: u32) -> Result<()> {
         self.insn = None;
+        // All of it is there; so are its fields.
+        self.bytes(attr, size)?;
         match cmd {
             cmd::BTF_LOAD => {
                 let size = self.number(attr + btf_load::BTF_SIZE)?;
@@ -529,7 +531,7 @@ impl<'a> Reader<'a> {
                 let map = self.map_at(map)?;
                 self.commands.push(Command::FreezeMap { map });
             }
-            cmd::PROG_LOAD => {
+            cmd::PROG_LOAD if self.prog < self.object.progs.len() => {
                 let load = self.prog_load(attr, size)?;
                 self.commands.push(Command::LoadProg(Box::new(load)));
                 self.gave = Some(Gave::Prog);
@@ -634,6 +636,8 @@ fn without_module(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::globals::Globals;
+    use crate::skeleton::ByteOrder;
 
     /// A name of a module would never be found.
     #[test]
@@ -647,5 +651,64 @@ mod tests {
             "nf_nat_setup_info"
         );
         assert_eq!(without_module("do_unlinkat"), "do_unlinkat");
+    }
+
+    fn object(insns: &[[u8; 8]]) -> Object {
+        let prog = |name: &str| crate::object::Prog {
+            name: name.into(),
+            section: "socket".into(),
+            prog_type: 1,
+            expected_attach_type: 0,
+        };
+        Object {
+            byte_order: ByteOrder::Little,
+            maps: Vec::new(),
+            progs: vec![prog("first"), prog("second")],
+            slots: Vec::new(),
+            weak: Vec::new(),
+            globals: Globals::default(),
+            recordings: vec![Recording {
+                first_prog: 1,
+                data: vec![0; 64],
+                insns: insns.concat(),
+            }],
+        }
+    }
+
+    /// Nothing is guessed, and the message says where to look.
+    #[test]
+    fn what_the_reader_does_not_know_is_refused_with_the_prog_that_it_is_about() {
+        // r5 = 1
+        let unknown = read(&object(&[[0xb7, 5, 0, 0, 1, 0, 0, 0]])).unwrap_err();
+        let message = unknown.to_string();
+        assert!(
+            message.contains("prog 'second'") && message.contains("slot 0: r5 = 1"),
+            "{message}"
+        );
+        // bpf(99): of a form that is known, with a command that is not.
+        let bpf = [
+            [0xb7, 1, 0, 0, 99, 0, 0, 0],
+            [0x18, 0x62, 0, 0, 0, 0, 0, 0],
+            [0, 0, 0, 0, 8, 0, 0, 0],
+            [0xb7, 3, 0, 0, 8, 0, 0, 0],
+            [0x85, 0, 0, 0, 166, 0, 0, 0],
+            [0xbf, 7, 0, 0, 0, 0, 0, 0],
+        ];
+        let message = read(&object(&bpf)).unwrap_err().to_string();
+        assert!(
+            message.contains("prog 'second'") && message.contains("bpf(99)"),
+            "{message}"
+        );
+        // An attr that is not all there.
+        let mut outside = bpf;
+        outside[2] = [0, 0, 0, 0, 60, 0, 0, 0];
+        let message = read(&object(&outside)).unwrap_err().to_string();
+        assert!(message.contains("8 bytes at 0x3c"), "{message}");
+    }
+
+    #[test]
+    fn a_recording_that_lacks_a_prog_is_refused() {
+        let message = read(&object(&[])).unwrap_err().to_string();
+        assert!(message.contains("loads 0 of 2 progs"), "{message}");
     }
 }

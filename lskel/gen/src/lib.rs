@@ -14,6 +14,7 @@
 #[path = "../../abi.rs"]
 pub mod abi;
 
+pub mod btf;
 pub mod commands;
 pub mod disasm;
 pub mod elf;
@@ -60,7 +61,8 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 /// Makes a light skeleton.
 pub fn skeleton(request: &worker::Request, worker: &worker::Worker) -> Result<skeleton::Skeleton> {
     let object = worker.run(request)?;
-    let commands = commands::read(&object)?;
+    let mut commands = commands::read(&object)?;
+    btf::shrink(&mut commands, object.byte_order)?;
     let mut skeleton = table::lay_out(&object, &commands)?;
     if let [recording] = &object.recordings[..] {
         skeleton.libbpf = Some(skeleton::Libbpf {

@@ -21,6 +21,7 @@ use std::sync::Mutex;
 /// Map and prog types that are treated in a way of their own.
 mod kind {
     pub const MAP_PROG_ARRAY: u32 = 3;
+    pub const MAPS_OF_MAPS: [u32; 2] = [12, 13];
     pub const MAP_STRUCT_OPS: u32 = 26;
     pub const PROG_STRUCT_OPS: u32 = 27;
     pub const PROG_EXT: u32 = 28;
@@ -206,14 +207,23 @@ fn check_maps(object: &OpenObject) -> Result<()> {
         let name = map.name().to_string_lossy().into_owned();
         let raw = map.as_libbpf_object().as_ptr();
         // SAFETY: the map belongs to an open object.
-        let (map_type, pinned) = unsafe {
-            let pinned = !libbpf_sys::bpf_map__pin_path(raw).is_null();
-            (libbpf_sys::bpf_map__type(raw), pinned)
+        let (map_type, pinned, inner) = unsafe {
+            (
+                libbpf_sys::bpf_map__type(raw),
+                !libbpf_sys::bpf_map__pin_path(raw).is_null(),
+                libbpf_sys::bpf_map__inner_map(raw),
+            )
         };
         if pinned {
             return Err(Error::unsupported(
                 format!("map '{name}' asks to be pinned, which a loader prog cannot do"),
                 "remove its __uint(pinning, …) and pin it after the load",
+            ));
+        }
+        if kind::MAPS_OF_MAPS.contains(&map_type) && inner.is_null() {
+            return Err(Error::unsupported(
+                format!("map '{name}' does not say what kind of maps go into it"),
+                "declare them: __array(values, struct { … })",
             ));
         }
         if map_type == kind::MAP_STRUCT_OPS {

@@ -541,3 +541,123 @@ fn clear(attr: &mut [u8], at: u32) {
         number.fill(0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::globals::Globals;
+    use crate::object;
+
+    fn object(progs: usize) -> Object {
+        let prog = |number| object::Prog {
+            name: format!("prog{number}"),
+            section: "socket".into(),
+            prog_type: 1,
+            expected_attach_type: 0,
+        };
+        Object {
+            byte_order: ByteOrder::Big,
+            maps: Vec::new(),
+            progs: (0..progs).map(prog).collect(),
+            slots: Vec::new(),
+            weak: Vec::new(),
+            globals: Globals::default(),
+            recordings: Vec::new(),
+        }
+    }
+
+    fn load(prog: usize, target: Option<&str>) -> Command {
+        Command::LoadProg(Box::new(LoadProg {
+            prog,
+            attr: vec![0; 140],
+            license: b"GPL\0".to_vec(),
+            insns: vec![0; 16],
+            func_info: Vec::new(),
+            line_info: Vec::new(),
+            core_relos: Vec::new(),
+            btf: false,
+            target: target.map(|name| Symbol {
+                name: name.into(),
+                kind: Some(12),
+                weak: false,
+            }),
+            uses: Vec::new(),
+        }))
+    }
+
+    fn records(skeleton: &Skeleton) -> Vec<[u8; 16]> {
+        let table = ByteOrder::Big.read_u32(&skeleton.data, 0).unwrap() as usize;
+        let records = skeleton.data[table..].chunks_exact(16);
+        records.map(|record| record.try_into().unwrap()).collect()
+    }
+
+    /// The runtime's contract: the fds at their places, "none" at first, one END between maps and progs.
+    #[test]
+    fn fds_come_first_and_are_none() {
+        let skeleton = lay_out(&object(2), &[load(0, None), load(1, None)]).unwrap();
+        assert_eq!(skeleton.data[8..16], [0xff; 8]);
+        let records = records(&skeleton);
+        assert_eq!(records[0][0], abi::END);
+        let loads: Vec<_> = skeleton
+            .commands
+            .iter()
+            .map(|command| command.record as usize)
+            .collect();
+        assert!(loads
+            .iter()
+            .all(|&load| records[load][..2] == [abi::BPF, cmd::PROG_LOAD as u8]));
+        assert_eq!(loads.len(), 2);
+        // The license is there once.
+        let count = skeleton
+            .data
+            .windows(4)
+            .filter(|bytes| bytes == b"GPL\0")
+            .count();
+        assert_eq!(count, 1);
+        let ends = records
+            .iter()
+            .filter(|record| record[0] == abi::END)
+            .count();
+        assert_eq!(ends, 3);
+    }
+
+    #[test]
+    fn what_two_progs_need_is_looked_up_once_and_closed_in_each_case() {
+        let progs = [load(0, Some("f")), load(1, Some("f"))];
+        let records = records(&lay_out(&object(2), &progs).unwrap());
+        let count = |op, arg| {
+            records
+                .iter()
+                .filter(|record| record[..2] == [op, arg])
+                .count()
+        };
+        assert_eq!(count(abi::FIND_BTF, 12), 1);
+        assert_eq!(count(abi::CLOSE, 1), 2);
+        assert_eq!(count(abi::CLOSE, 0), 2);
+    }
+
+    #[test]
+    fn more_than_the_loader_can_do_in_time_is_refused() {
+        let progs: Vec<_> = (0..15_000).map(|prog| load(prog, None)).collect();
+        let message = lay_out(&object(progs.len()), &progs)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("15000 progs take 60003 records, and a loader's table may have 60000"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_name_that_no_record_can_hold_is_refused() {
+        let name = "n".repeat(1024);
+        let message = lay_out(&object(1), &[load(0, Some(&name))])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("prog 'prog0' needs 'nnn") && message.contains("1024 bytes"),
+            "{message}"
+        );
+        assert!(lay_out(&object(1), &[load(0, Some(&name[1..]))]).is_ok());
+    }
+}

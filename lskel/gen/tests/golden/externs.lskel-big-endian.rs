@@ -37,8 +37,7 @@ crate::lskel::fields! {
 /// The object `externs`.
 pub(crate) enum Externs {}
 
-// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context with
-// the fields of `Maps` and then those of `Progs`, in their order.
+// SAFETY: `DATA` has cells for the fields of `Maps` and then those of `Progs`, in their order.
 unsafe impl Object for Externs {
     type Maps = Maps<()>;
     type Progs = Progs<()>;
@@ -46,7 +45,6 @@ unsafe impl Object for Externs {
 
     const NAME: &'static CStr = c"externs";
     const DATA: &'static [u8] = include_bytes!("externs.lskel-big-endian.data");
-    const INSNS: &'static [u8] = include_bytes!("externs.lskel-big-endian.insns");
 
     const MAPS: Maps<MapDef> = Maps {
         bss: MapDef {
@@ -71,21 +69,15 @@ unsafe impl Object for Externs {
             section: c"fentry/do_nanosleep",
             prog_type: 26,
             expected_attach_type: 24,
-            load_attr: 3376,
-            lookups: &[
-                (c"do_nanosleep", 3484),
-                (c"bpf_rcu_read_lock", 2844),
-                (c"runqueues", 2868),
-                (c"no_build_host_has_this", 2916),
-            ],
+            attr: 1816,
         },
     };
 
     const SECTIONS: Sections = Sections {
         // SAFETY: from there the loader prog takes what it puts into this map.
-        bss: unsafe { Section::new(2624, |maps: &Maps<_>| &maps.bss) },
+        bss: unsafe { Section::new(1416, |maps: &Maps<_>| &maps.bss) },
         // SAFETY: from there the loader prog takes what it puts into this map.
-        kconfig: unsafe { Section::new(2760, |maps: &Maps<_>| &maps.kconfig) },
+        kconfig: unsafe { Section::new(1504, |maps: &Maps<_>| &maps.kconfig) },
     };
 }
 

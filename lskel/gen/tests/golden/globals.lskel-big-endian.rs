@@ -26,7 +26,7 @@ crate::lskel::fields! {
         data_guarded,
         /// `.data.read_mostly`, array, 1 entry of 5 bytes.
         data_read_mostly,
-        /// `globals.bss`, array, 1 entry of 56 bytes.
+        /// `globals.bss`, array, 1 entry of 64 bytes.
         bss,
     }
 }
@@ -42,8 +42,7 @@ crate::lskel::fields! {
 /// The object `globals`.
 pub(crate) enum GlobalsObject {}
 
-// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context with
-// the fields of `Maps` and then those of `Progs`, in their order.
+// SAFETY: `DATA` has cells for the fields of `Maps` and then those of `Progs`, in their order.
 unsafe impl Object for GlobalsObject {
     type Maps = Maps<()>;
     type Progs = Progs<()>;
@@ -51,7 +50,6 @@ unsafe impl Object for GlobalsObject {
 
     const NAME: &'static CStr = c"globals";
     const DATA: &'static [u8] = include_bytes!("globals.lskel-big-endian.data");
-    const INSNS: &'static [u8] = include_bytes!("globals.lskel-big-endian.insns");
 
     const MAPS: Maps<MapDef> = Maps {
         rodata: MapDef {
@@ -86,7 +84,7 @@ unsafe impl Object for GlobalsObject {
             name: c"globals.bss",
             map_type: 2,
             key_size: 4,
-            value_size: 56,
+            value_size: 64,
             max_entries: 1,
         },
     };
@@ -97,22 +95,21 @@ unsafe impl Object for GlobalsObject {
             section: c"tp_btf/sched_switch",
             prog_type: 26,
             expected_attach_type: 23,
-            load_attr: 4944,
-            lookups: &[(c"btf_trace_sched_switch", 5052)],
+            attr: 3152,
         },
     };
 
     const SECTIONS: Sections = Sections {
         // SAFETY: from there the loader prog takes what it puts into this map.
-        rodata: unsafe { Section::new(3240, |maps: &Maps<_>| &maps.rodata) },
+        rodata: unsafe { Section::new(2104, |maps: &Maps<_>| &maps.rodata) },
         // SAFETY: from there the loader prog takes what it puts into this map.
-        data: unsafe { Section::new(3400, |maps: &Maps<_>| &maps.data) },
+        data: unsafe { Section::new(2208, |maps: &Maps<_>| &maps.data) },
         // SAFETY: from there the loader prog takes what it puts into this map.
-        data_guarded: unsafe { Section::new(3536, |maps: &Maps<_>| &maps.data_guarded) },
+        data_guarded: unsafe { Section::new(2296, |maps: &Maps<_>| &maps.data_guarded) },
         // SAFETY: from there the loader prog takes what it puts into this map.
-        data_read_mostly: unsafe { Section::new(3664, |maps: &Maps<_>| &maps.data_read_mostly) },
+        data_read_mostly: unsafe { Section::new(2376, |maps: &Maps<_>| &maps.data_read_mostly) },
         // SAFETY: from there the loader prog takes what it puts into this map.
-        bss: unsafe { Section::new(3784, |maps: &Maps<_>| &maps.bss) },
+        bss: unsafe { Section::new(2448, |maps: &Maps<_>| &maps.bss) },
     };
 }
 
@@ -206,11 +203,11 @@ pub(crate) struct Bss {
     _pad17: [Var<u8>; 7],
     pub(crate) either: [Var<u64>; 2],
     pub(crate) address: Var<u64>,
-    _pad48: [Var<u8>; 8],
+    _pad48: [Var<u8>; 16],
 }
 
 const _: () = {
-    assert!(size_of::<Bss>() == 56);
+    assert!(size_of::<Bss>() == 64);
     assert!(core::mem::offset_of!(Bss, hits) == 8);
     assert!(core::mem::offset_of!(Bss, last) == 16);
     assert!(core::mem::offset_of!(Bss, either) == 24);

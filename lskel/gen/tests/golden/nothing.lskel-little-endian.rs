@@ -26,8 +26,7 @@ crate::lskel::fields! {
 /// The object `nothing`.
 pub(crate) enum Nothing {}
 
-// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context with
-// the fields of `Maps` and then those of `Progs`, in their order.
+// SAFETY: `DATA` has cells for the fields of `Maps` and then those of `Progs`, in their order.
 unsafe impl Object for Nothing {
     type Maps = Maps<()>;
     type Progs = Progs<()>;
@@ -35,7 +34,6 @@ unsafe impl Object for Nothing {
 
     const NAME: &'static CStr = c"nothing";
     const DATA: &'static [u8] = include_bytes!("nothing.lskel-little-endian.data");
-    const INSNS: &'static [u8] = include_bytes!("nothing.lskel-little-endian.insns");
 
     const MAPS: Maps<MapDef> = Maps { none: [] };
 
@@ -45,8 +43,7 @@ unsafe impl Object for Nothing {
             section: c"socket",
             prog_type: 1,
             expected_attach_type: 0,
-            load_attr: 1632,
-            lookups: &[],
+            attr: 344,
         },
     };
 

@@ -6,7 +6,6 @@
 use crate::lskel::{
     MapDef,
     Object,
-    ProgArraySlot,
     ProgDef, //
 };
 use kernel::prelude::*;
@@ -22,7 +21,7 @@ crate::lskel::fields! {
         outer,
         /// `jumps`, prog array, 3 entries of 4 bytes.
         jumps,
-        /// `events`, perf event array, 8192 entries of 4 bytes.
+        /// `events`, perf event array, 0 entries of 4 bytes.
         events,
         /// `outer_events`, array of maps, 1 entry of 4 bytes.
         outer_events,
@@ -42,8 +41,7 @@ crate::lskel::fields! {
 /// The object `slots`.
 pub(crate) enum Slots {}
 
-// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context with
-// the fields of `Maps` and then those of `Progs`, in their order.
+// SAFETY: `DATA` has cells for the fields of `Maps` and then those of `Progs`, in their order.
 unsafe impl Object for Slots {
     type Maps = Maps<()>;
     type Progs = Progs<()>;
@@ -51,7 +49,6 @@ unsafe impl Object for Slots {
 
     const NAME: &'static CStr = c"slots";
     const DATA: &'static [u8] = include_bytes!("slots.lskel-little-endian.data");
-    const INSNS: &'static [u8] = include_bytes!("slots.lskel-little-endian.insns");
 
     const MAPS: Maps<MapDef> = Maps {
         inner1: MapDef {
@@ -87,7 +84,7 @@ unsafe impl Object for Slots {
             map_type: 4,
             key_size: 4,
             value_size: 4,
-            max_entries: 8192,
+            max_entries: 0,
         },
         outer_events: MapDef {
             name: c"outer_events",
@@ -104,33 +101,16 @@ unsafe impl Object for Slots {
             section: c"raw_tp",
             prog_type: 17,
             expected_attach_type: 0,
-            load_attr: 3552,
-            lookups: &[],
+            attr: 2088,
         },
         second: ProgDef {
             name: c"second",
             section: c"raw_tp",
             prog_type: 17,
             expected_attach_type: 0,
-            load_attr: 3960,
-            lookups: &[],
+            attr: 2400,
         },
     };
-
-    const PROG_ARRAY_SLOTS: &'static [ProgArraySlot] = &[
-        // `first` in `jumps`
-        ProgArraySlot {
-            map: 3,
-            index: 0,
-            prog: 0,
-        },
-        // `second` in `jumps`
-        ProgArraySlot {
-            map: 3,
-            index: 2,
-            prog: 1,
-        },
-    ];
 
     const SECTIONS: () = ();
 }
