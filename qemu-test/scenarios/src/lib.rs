@@ -23,6 +23,8 @@ pub const BPFTOOL: &str = "/sbin/bpftool";
 pub const CORPUS_DIR: &str = "/corpus";
 /// What the name of a file there ends with that is for libbpf's own loader prog, beside one for ours.
 pub const LIBBPFS: &str = ".libbpf";
+/// What the guest says of an object that the two leave in the same state.
+pub const SAME_STATE: &str = "the same state";
 /// A module that is loaded before the corpus, where there is one.
 pub const CORPUS_TESTMOD: &str = "/modules/bpf_testmod.ko";
 
