@@ -242,7 +242,7 @@ struct Renumber<'a> {
     section: Vec<u8>,
 }
 
-impl<'a> Renumber<'a> {
+impl Renumber<'_> {
     fn ty(&self, id: u32) -> u32 {
         id.checked_sub(1)
             .and_then(|id| self.types.get(id as usize))
