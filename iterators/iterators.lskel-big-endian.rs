@@ -25,7 +25,7 @@ unsafe impl Object for Iterators {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"iterators",
         data: include_bytes!("iterators.lskel-big-endian.data"),
-        btf: Some(11544),
+        btf: Some(11224),
         maps: &[
             // 0: `iterator.rodata`
             MapDef {
@@ -34,8 +34,8 @@ unsafe impl Object for Iterators {
                 key_size: 4,
                 value_size: 693,
                 max_entries: 1,
-                attr: 11576,
-                value: Some(11640),
+                attr: 11256,
+                value: Some(11320),
                 frozen: true,
             },
         ],
@@ -46,7 +46,7 @@ unsafe impl Object for Iterators {
                 section: c"iter/bpf_map",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
-                attr: 13544,
+                attr: 13224,
             },
             // 1: `dump_bpf_prog`
             ProgDef {
@@ -54,7 +54,7 @@ unsafe impl Object for Iterators {
                 section: c"iter/bpf_prog",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
-                attr: 17888,
+                attr: 17568,
             },
             // 2: `dump_bpf_link`
             ProgDef {
@@ -62,7 +62,7 @@ unsafe impl Object for Iterators {
                 section: c"iter/bpf_link",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
-                attr: 25120,
+                attr: 24800,
             },
         ],
         commands: &[

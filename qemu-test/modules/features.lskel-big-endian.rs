@@ -29,7 +29,7 @@ unsafe impl Object for Features {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"features",
         data: include_bytes!("features.lskel-big-endian.data"),
-        btf: Some(4312),
+        btf: Some(3168),
         maps: &[
             // 0: `jump_table`
             MapDef {
@@ -38,7 +38,7 @@ unsafe impl Object for Features {
                 key_size: 4,
                 value_size: 4,
                 max_entries: 2,
-                attr: 4344,
+                attr: 3200,
                 value: None,
                 frozen: false,
             },
@@ -49,7 +49,7 @@ unsafe impl Object for Features {
                 key_size: 4,
                 value_size: 4,
                 max_entries: 4,
-                attr: 4384,
+                attr: 3240,
                 value: None,
                 frozen: false,
             },
@@ -60,8 +60,8 @@ unsafe impl Object for Features {
                 key_size: 4,
                 value_size: 8,
                 max_entries: 1,
-                attr: 4448,
-                value: Some(4512),
+                attr: 3304,
+                value: Some(3368),
                 frozen: true,
             },
             // 3: `features.data`
@@ -71,8 +71,8 @@ unsafe impl Object for Features {
                 key_size: 4,
                 value_size: 4,
                 max_entries: 1,
-                attr: 4520,
-                value: Some(4584),
+                attr: 3376,
+                value: Some(3440),
                 frozen: false,
             },
             // 4: `features.bss`
@@ -82,8 +82,8 @@ unsafe impl Object for Features {
                 key_size: 4,
                 value_size: 72,
                 max_entries: 1,
-                attr: 4592,
-                value: Some(4656),
+                attr: 3448,
+                value: Some(3512),
                 frozen: false,
             },
         ],
@@ -94,7 +94,7 @@ unsafe impl Object for Features {
                 section: c"fentry/security_bpf",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
-                attr: 4784,
+                attr: 3640,
             },
             // 1: `jump`
             ProgDef {
@@ -102,7 +102,7 @@ unsafe impl Object for Features {
                 section: c"fentry/security_bpf",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
-                attr: 5064,
+                attr: 3920,
             },
             // 2: `use_globals`
             ProgDef {
@@ -110,7 +110,7 @@ unsafe impl Object for Features {
                 section: c"fentry/bpf_fentry_test1",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
-                attr: 5424,
+                attr: 4280,
             },
             // 3: `call_subprogs`
             ProgDef {
@@ -118,7 +118,7 @@ unsafe impl Object for Features {
                 section: c"fentry/bpf_fentry_test1",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
-                attr: 5840,
+                attr: 4696,
             },
             // 4: `use_ksyms`
             ProgDef {
@@ -126,7 +126,7 @@ unsafe impl Object for Features {
                 section: c"fentry/bpf_fentry_test1",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
-                attr: 6456,
+                attr: 5312,
             },
             // 5: `ask_for_fields`
             ProgDef {
@@ -134,7 +134,7 @@ unsafe impl Object for Features {
                 section: c"fentry/bpf_fentry_test1",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
-                attr: 6952,
+                attr: 5808,
             },
             // 6: `count_fentry`
             ProgDef {
@@ -142,7 +142,7 @@ unsafe impl Object for Features {
                 section: c"fentry/bpf_fentry_test1",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
-                attr: 7256,
+                attr: 6112,
             },
             // 7: `count_fexit`
             ProgDef {
@@ -150,7 +150,7 @@ unsafe impl Object for Features {
                 section: c"fexit/bpf_fentry_test1",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FEXIT,
-                attr: 7512,
+                attr: 6368,
             },
             // 8: `count_fmod_ret`
             ProgDef {
@@ -158,7 +158,7 @@ unsafe impl Object for Features {
                 section: c"fmod_ret/bpf_modify_return_test",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_MODIFY_RETURN,
-                attr: 7784,
+                attr: 6640,
             },
             // 9: `count_tp_btf`
             ProgDef {
@@ -166,7 +166,7 @@ unsafe impl Object for Features {
                 section: c"tp_btf/task_newtask",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_RAW_TP,
-                attr: 8112,
+                attr: 6968,
             },
             // 10: `count_lsm`
             ProgDef {
@@ -174,7 +174,7 @@ unsafe impl Object for Features {
                 section: c"lsm/task_setnice",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
-                attr: 8520,
+                attr: 7376,
             },
         ],
         commands: &[

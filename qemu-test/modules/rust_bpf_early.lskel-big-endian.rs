@@ -28,7 +28,7 @@ unsafe impl Object for RustBpfEarly {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"rust_bpf_early",
         data: include_bytes!("rust_bpf_early.lskel-big-endian.data"),
-        btf: Some(560),
+        btf: Some(408),
         maps: &[
             // 0: `rust_bpf.bss`
             MapDef {
@@ -37,8 +37,8 @@ unsafe impl Object for RustBpfEarly {
                 key_size: 4,
                 value_size: 4,
                 max_entries: 1,
-                attr: 592,
-                value: Some(656),
+                attr: 440,
+                value: Some(504),
                 frozen: false,
             },
         ],
@@ -49,7 +49,7 @@ unsafe impl Object for RustBpfEarly {
                 section: c"lsm/settime",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
-                attr: 736,
+                attr: 584,
             },
         ],
         commands: &[
