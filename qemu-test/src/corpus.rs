@@ -133,7 +133,10 @@ pub fn run(mut bench: Bench, args: &Args) -> Result<ExitCode> {
     if args.loader.is_some() {
         println!(
             "libbpf's loader: {} in the same state, {other_states} in another",
-            loaded.values().filter(|outcome| **outcome == Ok(true)).count()
+            loaded
+                .values()
+                .filter(|outcome| **outcome == Ok(true))
+                .count()
         );
     }
     println!(
@@ -333,11 +336,20 @@ pub fn of_the_module(blobs: ByteOrder, guest: ByteOrder) -> Result<Vec<u8>> {
 /// What stands behind `field` first.
 fn number(text: &str, field: &str) -> Option<u32> {
     let (_, rest) = text.split_once(field)?;
-    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    rest.split(|c: char| !c.is_ascii_digit())
+        .next()?
+        .parse()
+        .ok()
 }
 
 fn c_str(text: &str) -> Option<String> {
-    Some(text.split_once("name: c\"")?.1.split_once('"')?.0.to_owned())
+    Some(
+        text.split_once("name: c\"")?
+            .1
+            .split_once('"')?
+            .0
+            .to_owned(),
+    )
 }
 
 /// What the loader asks for in a generated definition. [`None`] for what is none.

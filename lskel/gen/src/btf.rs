@@ -4,7 +4,7 @@
 //!
 //! An object file has types for all that its C file had, and for its sections. The kernel looks at those of functions,
 //! CO-RE relocations, keys and values of maps, at what these lead to, and at the tags on them. The rest is left out,
-//! and what is left gets new numbers; so do the strings.
+//! and what is left gets new numbers; so do the strings. An object that asks for such a number keeps its BTF as it is.
 
 use crate::commands::attr::{map_create, prog_load};
 use crate::commands::{Command, LoadProg, NewMap};
@@ -242,7 +242,7 @@ struct Renumber<'a> {
     section: Vec<u8>,
 }
 
-impl<'a> Renumber<'a> {
+impl Renumber<'_> {
     fn ty(&self, id: u32) -> u32 {
         id.checked_sub(1)
             .and_then(|id| self.types.get(id as usize))
@@ -273,6 +273,11 @@ const FILE: Column = Column { size: 16, at: 4 };
 const LINE: Column = Column { size: 16, at: 8 };
 const RELO_TYPE: Column = Column { size: 16, at: 4 };
 const ACCESS: Column = Column { size: 16, at: 8 };
+
+const RELO_KIND: Column = Column { size: 16, at: 12 };
+
+/// The CO-RE relocation whose result is the number of a type of the object.
+const TYPE_ID_LOCAL: u32 = 6;
 
 impl Column {
     /// The numbers as they are.
@@ -332,6 +337,17 @@ pub fn shrink(commands: &mut [Command], byte_order: ByteOrder) -> Result<()> {
         .any(|command| matches!(command, Command::LoadProg(load) if !known(load, byte_order)))
     {
         return Err(unknown());
+    }
+
+    // Such a number becomes a constant of the prog, and counts in its tag.
+    let number_matters = commands.iter().any(|command| match command {
+        Command::LoadProg(load) => RELO_KIND
+            .read(&load.core_relos, byte_order)
+            .any(|kind| kind == TYPE_ID_LOCAL),
+        _ => false,
+    });
+    if number_matters {
+        return Ok(());
     }
 
     let mut marks = Marks {

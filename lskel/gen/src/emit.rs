@@ -119,7 +119,9 @@ impl Named<'_> {
         ));
         out.line("");
         out.line("#![allow(dead_code, reason = \"a user takes what it needs\")]");
-        out.line("#![allow(non_snake_case, non_upper_case_globals, reason = \"names stay with C\")]");
+        out.line(
+            "#![allow(non_snake_case, non_upper_case_globals, reason = \"names stay with C\")]",
+        );
         out.line("");
 
         let mut imports = vec!["Object", "ObjectDef"];
@@ -165,39 +167,43 @@ impl Named<'_> {
         out.line("");
         out.line("// SAFETY: lskel-gen has made the data for machines of this byte order, and this of the same commands.");
         out.block(format!("unsafe impl Object for {object} {{"), "}", |out| {
-            out.block("const DEF: &'static ObjectDef = &ObjectDef {", "};", |out| {
-                out.line(format!("name: {},", c_str(name)));
-                let file = format!("{name}.lskel-{}.data", self.byte_order);
-                out.line(format!("data: include_bytes!(\"{file}\"),"));
-                out.line(format!("btf: {:?},", skeleton.btf));
-                list(out, "maps", &skeleton.maps, |out, number, map| {
-                    out.line(format!("// {number}: `{}`", escape(&map.name)));
-                    out.block("MapDef {", "},", |out| map_def(out, map));
-                });
-                list(out, "progs", &skeleton.progs, |out, number, prog| {
-                    out.line(format!("// {number}: `{}`", escape(&prog.name)));
-                    out.block("ProgDef {", "},", |out| prog_def(out, prog));
-                });
-                if skeleton.commands.is_empty() {
-                    out.line("commands: &[],");
-                    return;
-                }
-                out.block("commands: &[", "],", |out| {
-                    out.line("// From this record of the table on:");
-                    for command in &skeleton.commands {
-                        let what = what(&command.what);
-                        let one = format!("({}, {what}),", command.record);
-                        if out.indent * 4 + one.len() <= WIDTH {
-                            out.line(one);
-                        } else {
-                            out.block("(", "),", |out| {
-                                out.line(format!("{},", command.record));
-                                out.line(format!("{what},"));
-                            });
-                        }
+            out.block(
+                "const DEF: &'static ObjectDef = &ObjectDef {",
+                "};",
+                |out| {
+                    out.line(format!("name: {},", c_str(name)));
+                    let file = format!("{name}.lskel-{}.data", self.byte_order);
+                    out.line(format!("data: include_bytes!(\"{file}\"),"));
+                    out.line(format!("btf: {:?},", skeleton.btf));
+                    list(out, "maps", &skeleton.maps, |out, number, map| {
+                        out.line(format!("// {number}: `{}`", escape(&map.name)));
+                        out.block("MapDef {", "},", |out| map_def(out, map));
+                    });
+                    list(out, "progs", &skeleton.progs, |out, number, prog| {
+                        out.line(format!("// {number}: `{}`", escape(&prog.name)));
+                        out.block("ProgDef {", "},", |out| prog_def(out, prog));
+                    });
+                    if skeleton.commands.is_empty() {
+                        out.line("commands: &[],");
+                        return;
                     }
-                });
-            });
+                    out.block("commands: &[", "],", |out| {
+                        out.line("// From this record of the table on:");
+                        for command in &skeleton.commands {
+                            let what = what(&command.what);
+                            let one = format!("({}, {what}),", command.record);
+                            if out.indent * 4 + one.len() <= WIDTH {
+                                out.line(one);
+                            } else {
+                                out.block("(", "),", |out| {
+                                    out.line(format!("{},", command.record));
+                                    out.line(format!("{what},"));
+                                });
+                            }
+                        }
+                    });
+                },
+            );
         });
     }
 
@@ -222,7 +228,9 @@ impl Named<'_> {
         }
         if !self.progs.is_empty() {
             out.line("");
-            out.line(format!("/// The progs of `{name}`, each with how it is attached."));
+            out.line(format!(
+                "/// The progs of `{name}`, each with how it is attached."
+            ));
             out.block("pub(crate) mod progs {", "}", |out| {
                 out.line("use super::*;");
                 out.line(format!("use {}::prog;", self.runtime));
@@ -344,7 +352,10 @@ impl Named<'_> {
         let mut inner = Vec::new();
         for field in &of.fields {
             let place = gap(end, field.offset);
-            inner.push((place, self.gaps_within(&field.kind, field.size, at + field.offset)));
+            inner.push((
+                place,
+                self.gaps_within(&field.kind, field.size, at + field.offset),
+            ));
             end = field.offset + field.size;
         }
         gap(end, of.size);
@@ -532,10 +543,9 @@ fn kind(prog: &Prog) -> &'static str {
         (c::BPF_PROG_TYPE_RAW_TRACEPOINT | c::BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE, _) => {
             "RawTracepoint"
         }
-        (
-            c::BPF_PROG_TYPE_KPROBE,
-            c::BPF_TRACE_KPROBE_MULTI | c::BPF_TRACE_KPROBE_SESSION,
-        ) => "KprobeMulti",
+        (c::BPF_PROG_TYPE_KPROBE, c::BPF_TRACE_KPROBE_MULTI | c::BPF_TRACE_KPROBE_SESSION) => {
+            "KprobeMulti"
+        }
         (c::BPF_PROG_TYPE_XDP, _)
         | (
             c::BPF_PROG_TYPE_SCHED_CLS,

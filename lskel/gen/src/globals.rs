@@ -412,7 +412,7 @@ fn modifiers<'btf>(btf: &'btf Btf<'_>, ty: Type<'btf>) -> impl Iterator<Item = T
         ty.next_type()
             .and_then(|next| btf.type_by_id(next.type_id()))
     };
-    std::iter::successors(next(&ty), move |ty| next(ty))
+    std::iter::successors(next(&ty), next)
         .take(MAX_DEPTH)
         .take_while(|ty: &Type<'btf>| ty.is_mod() || ty.kind() == BtfKind::Typedef)
 }

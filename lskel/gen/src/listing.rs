@@ -248,16 +248,22 @@ impl<'a> Data<'a> {
 
     /// What is at a place that is written to: it may be a field of an attr.
     fn target(&self, at: u32) -> String {
-        let load = COMMANDS
+        let maps = self
+            .skeleton
+            .maps
             .iter()
-            .find(|(number, ..)| *number == cmd::PROG_LOAD);
-        let fields = load.map_or(&[][..], |(_, _, fields)| fields);
-        for prog in &self.skeleton.progs {
-            let field = fields
-                .iter()
-                .find(|(_, offset, _)| prog.attr + *offset == at);
-            if let Some((name, ..)) = field {
-                return format!("{name} of prog {}", prog.name);
+            .map(|map| (cmd::MAP_CREATE, map.attr, "map", &map.name));
+        let progs = self
+            .skeleton
+            .progs
+            .iter()
+            .map(|prog| (cmd::PROG_LOAD, prog.attr, "prog", &prog.name));
+        for (cmd, attr, what, name) in maps.chain(progs) {
+            let command = COMMANDS.iter().find(|(number, ..)| *number == cmd);
+            let fields = command.map_or(&[][..], |(_, _, fields)| fields);
+            let field = fields.iter().find(|(_, offset, _)| attr + *offset == at);
+            if let Some((field, ..)) = field {
+                return format!("{field} of {what} {name}");
             }
         }
         self.place(at)
@@ -330,7 +336,7 @@ impl<'a> Data<'a> {
                 self.target(b),
                 self.place(a)
             ),
-            abi::CLOSE => format!("CLOSE      {}, from {arg} on", self.place(a)),
+            abi::CLOSE => format!("CLOSE      {}, if it is at least {arg}", self.place(a)),
             abi::END => "END".into(),
             _ => format!("unknown    {op}"),
         }

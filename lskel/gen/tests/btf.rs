@@ -229,3 +229,30 @@ fn the_kernel_is_told_the_same_with_fewer_types() {
         }
     }
 }
+
+/// The number is a constant of the prog, and so in its tag.
+#[test]
+fn an_object_that_asks_for_the_number_of_a_type_keeps_its_btf() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("x.bpf.c");
+    let text = "#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\n#include <bpf/bpf_core_read.h>\n\
+                struct unused { int n; } unused SEC(\".elsewhere\");\nstruct mine { int n; };\n\
+                char LICENSE[] SEC(\"license\") = \"GPL\";\n\
+                SEC(\"socket\") int look(void *ctx) { return bpf_core_type_id_local(struct mine); }\n";
+    fs::write(&source, text).unwrap();
+    for object in &common::compile(&source).objects {
+        let request = Request {
+            name: "x".into(),
+            path: object.path.clone(),
+            byte_order: object.byte_order,
+            load: Vec::new(),
+            kconfig: None,
+            no_license: false,
+        };
+        let object = common::worker().run(&request).unwrap();
+        let mut commands = commands::read(&object).unwrap();
+        let before = commands.clone();
+        lskel_gen::btf::shrink(&mut commands, object.byte_order).unwrap();
+        assert!(before == commands);
+    }
+}

@@ -139,22 +139,31 @@ fn map_info(id: u32) -> Result<(sys::bpf_map_info, String, OwnedFd)> {
 fn map_state(id: u32, names: &BTreeMap<u32, String>) -> Result<String> {
     let (info, name, fd) = map_info(id)?;
     let about = fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd()))?;
-    let frozen = about.lines().any(|line| line.split_whitespace().eq(["frozen:", "1"]));
+    let frozen = about
+        .lines()
+        .any(|line| line.split_whitespace().eq(["frozen:", "1"]));
     let mut state = format!(
         "map {name}: type {} key {} value {} max {} flags {:#x} extra {:#x} frozen {frozen}",
-        info.type_, info.key_size, info.value_size, info.max_entries, info.map_flags, info.map_extra
+        info.type_,
+        info.key_size,
+        info.value_size,
+        info.max_entries,
+        info.map_flags,
+        info.map_extra
     );
     let contents = MapHandle::from_map_id(id)?;
-    let values = (0..info.max_entries.min(16)).map(|key| {
-        contents.lookup(&key.to_ne_bytes(), MapFlags::ANY)
-    });
+    let values =
+        (0..info.max_entries.min(16)).map(|key| contents.lookup(&key.to_ne_bytes(), MapFlags::ANY));
     match info.type_ {
         sys::BPF_MAP_TYPE_ARRAY => {
             for value in values {
                 // FNV, for a line that fits.
-                let sum = value?.unwrap_or_default().iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
-                    (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
-                });
+                let sum = value?
+                    .unwrap_or_default()
+                    .iter()
+                    .fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
+                        (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+                    });
                 state += &format!(" {sum:016x}");
             }
         }
@@ -192,7 +201,10 @@ fn prog_state(id: u32, maps: &BTreeMap<u32, String>) -> Result<String> {
         "prog {}: type {} tag {} jited {} xlated {} verified {} target {} of {} maps {used:?}",
         name(&info.name),
         info.type_,
-        info.tag.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+        info.tag
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>(),
         info.jited_prog_len,
         info.xlated_prog_len,
         info.verified_insns,

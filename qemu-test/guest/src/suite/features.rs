@@ -15,8 +15,8 @@ use rustix::process::setpriority_process;
 use scenarios::MODULE_DIR;
 
 use crate::bpf::{self, Ids};
-use crate::ktap::note;
 use crate::kernel::{dmesg, eventually, expect_fds, fds, insmod, need_bpf_lsm, rmmod};
+use crate::ktap::note;
 
 const MODULE: &str = "lskel_features";
 
@@ -195,7 +195,10 @@ pub fn a_skeleton_of_500_progs_loads_on_the_kernels_stack() -> Result<()> {
     if tracer {
         fs::write("/proc/sys/kernel/stack_tracer_enabled", "0")?;
         let depth = fs::read_to_string(format!("{tracing}/stack_max_size"))?;
-        note(&format!("the deepest stack of the loads: {} bytes", depth.trim()));
+        note(&format!(
+            "the deepest stack of the loads: {} bytes",
+            depth.trim()
+        ));
         for line in fs::read_to_string(format!("{tracing}/stack_trace"))?.lines() {
             note(line);
         }
@@ -204,10 +207,7 @@ pub fn a_skeleton_of_500_progs_loads_on_the_kernels_stack() -> Result<()> {
     let lines = dmesg()?;
     for count in [1, 100, 126, 500] {
         let line = format!("{MANY}: {count} progs");
-        ensure!(
-            lines.contains(&line),
-            "expected {line:?}, seen {lines:?}"
-        );
+        ensure!(lines.contains(&line), "expected {line:?}, seen {lines:?}");
     }
     // The last one of each object is attached.
     test_run("of_500_500")?;

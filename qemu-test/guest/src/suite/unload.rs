@@ -9,11 +9,11 @@ use rustix::mount::{mount, MountFlags};
 use scenarios::C_MODULE;
 
 use crate::bpf::{self, expect_both_files, Ids};
-use crate::ktap::Skip;
 use crate::kernel::{
     dmesg, eventually, expect_fds, fds, insmod_in_child, load, loaded_modules, module, mount_bpffs,
     rmmod, umount, unload,
 };
+use crate::ktap::Skip;
 
 const MNT: &str = "/tmp/bpf";
 
@@ -63,8 +63,8 @@ pub fn rmmod_waits_for_mounts_that_have_read_the_slot() -> Result<()> {
     let write = |file: &str, text: &str| {
         fs::write(format!("{tracing}/{file}"), text).with_context(|| format!("{text} to {file}"))
     };
-    let functions = fs::read_to_string(format!("{tracing}/available_filter_functions"))
-        .unwrap_or_default();
+    let functions =
+        fs::read_to_string(format!("{tracing}/available_filter_functions")).unwrap_or_default();
     if !functions.lines().any(|line| line == WAIT) {
         let why = "no grace period for preempted tasks, or no function tracer";
         return Err(Skip(why.into()).into());
