@@ -157,9 +157,13 @@ fn map_state(id: u32, names: &BTreeMap<u32, String>) -> Result<String> {
     match info.type_ {
         sys::BPF_MAP_TYPE_ARRAY => {
             for value in values {
+                let mut value = value?.unwrap_or_default();
+                // A list's head comes with the address of the copy.
+                for word in value.chunks_exact_mut(8).filter(|word| word[7] == 0xff) {
+                    word.fill(0);
+                }
                 // FNV, for a line that fits.
-                let sum = value?
-                    .unwrap_or_default()
+                let sum = value
                     .iter()
                     .fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
                         (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
