@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: field `any` of struct
+// error: cannot initialize a tuple struct which contains private fields
 
-fn case<'a>(any: prog::AnyProg<'a>) -> Prog<'a, prog::Iter> {
-    Prog { any, _kind: core::marker::PhantomData }
+fn case(skel: &Loaded<Features>) -> Prog<'_, prog::Iter> {
+    skel.prog(ProgId(1, core::marker::PhantomData))
 }
