@@ -9,20 +9,15 @@
 //! [`kernel/bpf/inode.c`](srctree/kernel/bpf/inode.c)
 
 #![allow(unsafe_code, reason = "the kernel's bpf calls are made safe here")]
-#![allow(
-    dead_code,
-    unused_imports,
-    unused_macros,
-    reason = "a module uses the part that it needs"
-)]
 
-pub(crate) mod attr;
+mod attr;
 mod bindings;
-pub(crate) mod fd;
-pub(crate) mod link;
-pub(crate) mod map;
-pub(crate) mod preload;
-pub(crate) mod syscall;
+pub mod fd;
+pub mod link;
+pub mod map;
+pub mod preload;
+pub mod prog;
+pub mod syscall;
 #[cfg(CONFIG_RUST_BPF_KUNIT_TEST)]
 mod tests;
-pub(crate) mod user;
+pub mod user;

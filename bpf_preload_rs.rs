@@ -10,7 +10,7 @@
 
 #![deny(unsafe_code)]
 
-mod bpf;
+pub mod bpf;
 #[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
 #[cfg_attr(
     target_endian = "little",
@@ -21,29 +21,30 @@ mod bpf;
     path = "iterators/iterators.lskel-big-endian.rs"
 )]
 mod iterators;
-mod lskel;
+pub mod lskel;
 
 use bpf::{
     link::IterLink,
     preload::{
-        const_link_name,
-        Pin,
+        LinkName,
         Preload,
+        PreloadLink,
         Registration,
         BPF_PRELOAD_LINKS, //
     }, //
 };
 use core::borrow::Borrow;
-use iterators::Iterators;
+use iterators::{
+    progs,
+    Iterators, //
+};
 use kernel::{
     prelude::*,
     sync::SetOnce, //
 };
 use lskel::{
     LoadError,
-    Open,
-    Skeleton,
-    Step, //
+    Skeleton, //
 };
 
 module! {
@@ -101,6 +102,9 @@ impl kernel::Module for BpfPreloadRs {
     }
 }
 
+const MAPS_DEBUG: LinkName = LinkName::new(c"maps.debug").unwrap();
+const PROGS_DEBUG: LinkName = LinkName::new(c"progs.debug").unwrap();
+
 /// The links behind the files.
 struct Links {
     maps: IterLink,
@@ -112,19 +116,14 @@ struct Links {
 
 impl Links {
     fn load() -> Result<Self, LoadError> {
-        let links = Skeleton::<Open<Iterators>>::open()
+        let skel = Skeleton::<Iterators>::open()
             .log_level(module_parameters::log_level.value())
-            .load()?
-            .attach()?
-            .into_links();
+            .load()?;
 
         Ok(Self {
-            maps: IterLink::try_from(links.dump_bpf_map)
-                .map_err(LoadError::at(Step::TakeLink(c"dump_bpf_map")))?,
-            progs: IterLink::try_from(links.dump_bpf_prog)
-                .map_err(LoadError::at(Step::TakeLink(c"dump_bpf_prog")))?,
-            _links: IterLink::try_from(links.dump_bpf_link)
-                .map_err(LoadError::at(Step::TakeLink(c"dump_bpf_link")))?,
+            maps: skel.prog(progs::dump_bpf_map).attach()?,
+            progs: skel.prog(progs::dump_bpf_prog).attach()?,
+            _links: skel.prog(progs::dump_bpf_link).attach()?,
         })
     }
 }
@@ -145,16 +144,16 @@ impl DebugFiles {
 }
 
 impl Preload for DebugFiles {
-    fn preload(&self) -> Result<[Pin<'_>; BPF_PRELOAD_LINKS]> {
+    fn preload(&self) -> Result<[PreloadLink<'_>; BPF_PRELOAD_LINKS]> {
         let links = self.ensure_loaded()?;
 
         Ok([
-            Pin {
-                name: const_link_name!(c"maps.debug"),
+            PreloadLink {
+                name: MAPS_DEBUG,
                 link: &links.maps,
             },
-            Pin {
-                name: const_link_name!(c"progs.debug"),
+            PreloadLink {
+                name: PROGS_DEBUG,
                 link: &links.progs,
             },
         ])

@@ -2,61 +2,72 @@
 
 //! Light skeletons: BPF objects that load themselves in kernel context.
 //!
-//! A light skeleton is what `lskel-gen` makes of a BPF object: a loader prog, the data that it
-//! works on, and the names of the object's maps and progs. Nothing of libbpf is needed to load it:
+//! `lskel-gen` makes a light skeleton of a BPF object: *data*, which hold all that is to be loaded
+//! and a table of commands, and a Rust file with the names of the object's maps, progs and globals.
+//! Nothing of libbpf is needed to load it. From top to bottom:
+//!
+//! - The module has a [`Skeleton`], changes globals and sizes in it if it likes, and loads it:
+//!   [`skeleton`].
+//! - The runtime puts the data into a map and runs the *loader prog* on it. That is one prog for
+//!   all objects, which walks the table: it loads the BTF and creates the maps, and, when the
+//!   runtime has filled these, finds what progs need of the kernel and loads them. Their fds are in
+//!   the data afterwards: [`loader`]. What the table is made of is in [`abi`], the prog itself in
+//!   `loader.S`.
+//! - Of the loaded skeleton each prog is attached, which gives a [`Link`](crate::bpf::link::Link):
+//!   [`prog`]. Globals are shared with the progs from then on: [`global`].
+//! - What fails says so in a [`LoadError`]: the step, the errno, and what to do about it:
+//!   [`error`], [`advice`]. If the kernel refused a prog, its log goes to dmesg: [`log`].
 //!
 //! ```ignore
-//! let links = Skeleton::<Open<Iterators>>::open().load()?.attach()?.into_links();
+//! let skel = Skeleton::<Iterators>::open().load()?;
+//! let link = skel.prog(progs::dump_bpf_map).attach()?;
 //! ```
 //!
 //! C header: [`tools/lib/bpf/skel_internal.h`](srctree/tools/lib/bpf/skel_internal.h)
 
 #![allow(unsafe_code, reason = "blobs are taken at their word here")]
-#![allow(
-    dead_code,
-    unused_imports,
-    unused_macros,
-    reason = "a module uses the part that it needs"
-)]
 
-pub(crate) mod abi;
-mod fields;
-mod global;
-pub(crate) mod initcall;
-pub(crate) mod loader;
+pub mod abi;
+mod advice;
+pub mod error;
+pub mod global;
+pub mod initcall;
+pub mod loader;
 mod log;
-mod prog;
-mod skeleton;
+pub mod object;
+pub mod prog;
+pub mod skeleton;
 #[cfg(CONFIG_RUST_BPF_KUNIT_TEST)]
 mod tests;
 
-pub(crate) use self::{
-    fields::{
-        fields,
-        Fields, //
+pub use self::{
+    error::{
+        LoadError,
+        Step, //
     },
     global::{
+        Frozen,
         Globals,
         Section,
         Shared,
         Var, //
     },
-    loader::{
-        LoadError,
-        Step, //
+    loader::Loader,
+    object::{
+        Command,
+        MapDef,
+        MapId,
+        Object,
+        ObjectDef,
+        ProgDef,
+        ProgId, //
     },
     prog::{
         open_target,
         Prog, //
     },
     skeleton::{
-        Attached,
         Loaded,
-        MapDef,
-        Object,
-        Open,
-        ProgArraySlot,
-        ProgDef,
         Skeleton, //
     }, //
 };

@@ -17,36 +17,45 @@ use kernel::{
 };
 
 /// Size of one `struct bpf_insn`, in bytes.
-const INSN_SIZE: usize = 8;
+const INSN_SIZE: usize = size_of::<bindings::bpf_insn>();
+
+// What an instruction's `code` and `src_reg` are where it names an fd.
+const LD_IMM64: u32 = bindings::BPF_LD | bindings::BPF_IMM | bindings::BPF_DW;
+const CALL: u32 = bindings::BPF_JMP | bindings::BPF_CALL;
+const PSEUDO_MAP_IDX: u32 = bindings::BPF_PSEUDO_MAP_IDX;
+const PSEUDO_MAP_IDX_VALUE: u32 = bindings::BPF_PSEUDO_MAP_IDX_VALUE;
+const PSEUDO_KFUNC_CALL: u32 = bindings::BPF_PSEUDO_KFUNC_CALL;
 
 /// A map to create. Sizes are in bytes.
-pub(crate) struct MapCreate<'a> {
+pub struct MapCreate<'a> {
     /// A `BPF_MAP_TYPE_*`.
-    pub(crate) map_type: bindings::bpf_map_type,
+    pub map_type: bindings::bpf_map_type,
     /// At most 15 bytes.
-    pub(crate) map_name: &'a CStr,
+    pub map_name: &'a CStr,
     /// Size of a key.
-    pub(crate) key_size: u32,
+    pub key_size: u32,
     /// Size of a value.
-    pub(crate) value_size: u32,
+    pub value_size: u32,
     /// In elements.
-    pub(crate) max_entries: u32,
+    pub max_entries: u32,
+    /// `BPF_F_*`.
+    pub map_flags: u32,
 }
 
 /// A prog to load.
-pub(crate) struct ProgLoad<'a> {
+pub struct ProgLoad<'a> {
     /// A `BPF_PROG_TYPE_*`.
-    pub(crate) prog_type: bindings::bpf_prog_type,
+    pub prog_type: bindings::bpf_prog_type,
     /// At most 15 bytes.
-    pub(crate) prog_name: &'a CStr,
+    pub prog_name: &'a CStr,
     /// `struct bpf_insn`s in the machine's byte order.
-    pub(crate) insns: &'a [u8],
+    pub insns: &'a [u8],
     /// As in `MODULE_LICENSE()`: decides which helpers the prog may call.
-    pub(crate) license: &'a CStr,
+    pub license: &'a CStr,
     /// `BPF_F_*`.
-    pub(crate) prog_flags: u32,
+    pub prog_flags: u32,
     /// The fds that the instructions name by index.
-    pub(crate) fd_array: &'a [u32],
+    pub fd_array: &'a [u32],
 }
 
 /// An address as a `bpf_attr` has it.
@@ -73,23 +82,47 @@ pub(super) fn map_create(map: &MapCreate<'_>) -> Result<bindings::bpf_attr> {
     attr.__bindgen_anon_1.key_size = map.key_size;
     attr.__bindgen_anon_1.value_size = map.value_size;
     attr.__bindgen_anon_1.max_entries = map.max_entries;
+    attr.__bindgen_anon_1.map_flags = map.map_flags;
     Ok(attr)
 }
 
-pub(super) fn map_update_elem(map: &OwnedFd, key: &[u8], value: &[u8]) -> bindings::bpf_attr {
-    let mut attr = bindings::bpf_attr::default();
+/// Whether an instruction names an fd by an index that is not in an array of `len` fds.
+///
+/// Newer kernels look at `fd_array_cnt` themselves, older ones read what is behind the array.
+fn names_index_outside(insn: &[u8], len: usize) -> bool {
+    let &[code, registers, off0, off1, imm0, imm1, imm2, imm3] = insn else {
+        return true;
+    };
+    let source = u32::from(if cfg!(target_endian = "little") {
+        registers >> 4
+    } else {
+        registers & 0xf
+    });
+    let index = match u32::from(code) {
+        LD_IMM64 if matches!(source, PSEUDO_MAP_IDX | PSEUDO_MAP_IDX_VALUE) => {
+            u32::from_ne_bytes([imm0, imm1, imm2, imm3])
+        }
+        // 0 is the kernel itself.
+        CALL if source == PSEUDO_KFUNC_CALL => match u16::from_ne_bytes([off0, off1]) {
+            0 => return false,
+            index => index.into(),
+        },
+        _ => return false,
+    };
 
-    attr.__bindgen_anon_2.map_fd = map.as_raw();
-    attr.__bindgen_anon_2.key = addr_of(key);
-    attr.__bindgen_anon_2.__bindgen_anon_1.value = addr_of(value);
-    attr
+    index as usize >= len
 }
 
-/// `EINVAL` if `insns` ends within an instruction.
+/// `EINVAL` if `insns` ends within an instruction or names an fd that is not in `fd_array`.
 pub(super) fn prog_load(prog: &ProgLoad<'_>) -> Result<bindings::bpf_attr> {
     let mut attr = bindings::bpf_attr::default();
 
-    if prog.insns.len() % INSN_SIZE != 0 {
+    // What is left at the end is no instruction.
+    if prog
+        .insns
+        .chunks(INSN_SIZE)
+        .any(|insn| names_index_outside(insn, prog.fd_array.len()))
+    {
         return Err(EINVAL);
     }
     attr.__bindgen_anon_3.prog_type = prog.prog_type;
@@ -98,45 +131,159 @@ pub(super) fn prog_load(prog: &ProgLoad<'_>) -> Result<bindings::bpf_attr> {
     attr.__bindgen_anon_3.insn_cnt = u32::try_from(prog.insns.len() / INSN_SIZE)?;
     attr.__bindgen_anon_3.license = addr_of(prog.license.to_bytes_with_nul());
     attr.__bindgen_anon_3.prog_flags = prog.prog_flags;
-    attr.__bindgen_anon_3.fd_array = addr_of(prog.fd_array);
+    if !prog.fd_array.is_empty() {
+        attr.__bindgen_anon_3.fd_array = addr_of(prog.fd_array);
+        attr.__bindgen_anon_3.fd_array_cnt = u32::try_from(prog.fd_array.len())?;
+    }
     Ok(attr)
 }
 
-pub(super) fn prog_run<C>(prog: &OwnedFd, ctx: *mut C, size: u32) -> bindings::bpf_attr {
+pub(super) fn prog_run(prog: &OwnedFd, ctx: &mut [u32]) -> Result<bindings::bpf_attr> {
     let mut attr = bindings::bpf_attr::default();
 
     attr.test.prog_fd = prog.as_raw();
-    attr.test.ctx_in = ctx.expose_provenance() as u64;
-    attr.test.ctx_size_in = size;
-    attr
+    attr.test.ctx_in = ctx.as_mut_ptr().expose_provenance() as u64;
+    attr.test.ctx_size_in = u32::try_from(size_of_val(ctx))?;
+    Ok(attr)
 }
 
-/// What a prog is attached to by `BPF_LINK_CREATE`, beside what the prog itself says.
-pub(crate) enum LinkTarget<'a> {
-    /// Nothing.
-    None,
-    /// A value that `bpf_get_attach_cookie()` gives to the prog; for tracing and LSM progs.
-    Cookie(u64),
+/// Enums of attach types.
+macro_rules! attach_types {
+    ($( $(#[$doc:meta])* $Name:ident { $( $Variant:ident = $value:ident, )* } )*) => { $(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum $Name {
+            $( #[doc = concat!("`", stringify!($value), "`")] $Variant, )*
+        }
+
+        impl $Name {
+            /// The one of this number. [`None`] if it is of another kind.
+            pub const fn new(attach_type: bindings::bpf_attach_type) -> Option<Self> {
+                match attach_type {
+                    $( bindings::$value => Some(Self::$Variant), )*
+                    _ => None,
+                }
+            }
+
+            const fn as_raw(self) -> bindings::bpf_attach_type {
+                match self {
+                    $( Self::$Variant => bindings::$value, )*
+                }
+            }
+        }
+    )* };
+}
+
+attach_types! {
+    /// How a tracing or LSM prog hangs on the function or tracepoint that it was loaded for.
+    TracingHook {
+        RawTp = bpf_attach_type_BPF_TRACE_RAW_TP,
+        Fentry = bpf_attach_type_BPF_TRACE_FENTRY,
+        Fexit = bpf_attach_type_BPF_TRACE_FEXIT,
+        ModifyReturn = bpf_attach_type_BPF_MODIFY_RETURN,
+        Lsm = bpf_attach_type_BPF_LSM_MAC,
+    }
+    /// Where in a network interface a prog is called.
+    InterfaceHook {
+        Xdp = bpf_attach_type_BPF_XDP,
+        TcxIngress = bpf_attach_type_BPF_TCX_INGRESS,
+        TcxEgress = bpf_attach_type_BPF_TCX_EGRESS,
+        NetkitPrimary = bpf_attach_type_BPF_NETKIT_PRIMARY,
+        NetkitPeer = bpf_attach_type_BPF_NETKIT_PEER,
+    }
+    /// Where in a cgroup a prog is called.
+    CgroupHook {
+        InetIngress = bpf_attach_type_BPF_CGROUP_INET_INGRESS,
+        InetEgress = bpf_attach_type_BPF_CGROUP_INET_EGRESS,
+        InetSockCreate = bpf_attach_type_BPF_CGROUP_INET_SOCK_CREATE,
+        InetSockRelease = bpf_attach_type_BPF_CGROUP_INET_SOCK_RELEASE,
+        SockOps = bpf_attach_type_BPF_CGROUP_SOCK_OPS,
+        Device = bpf_attach_type_BPF_CGROUP_DEVICE,
+        Sysctl = bpf_attach_type_BPF_CGROUP_SYSCTL,
+        Getsockopt = bpf_attach_type_BPF_CGROUP_GETSOCKOPT,
+        Setsockopt = bpf_attach_type_BPF_CGROUP_SETSOCKOPT,
+        Inet4Bind = bpf_attach_type_BPF_CGROUP_INET4_BIND,
+        Inet6Bind = bpf_attach_type_BPF_CGROUP_INET6_BIND,
+        Inet4PostBind = bpf_attach_type_BPF_CGROUP_INET4_POST_BIND,
+        Inet6PostBind = bpf_attach_type_BPF_CGROUP_INET6_POST_BIND,
+        Inet4Connect = bpf_attach_type_BPF_CGROUP_INET4_CONNECT,
+        Inet6Connect = bpf_attach_type_BPF_CGROUP_INET6_CONNECT,
+        UnixConnect = bpf_attach_type_BPF_CGROUP_UNIX_CONNECT,
+        Inet4Getpeername = bpf_attach_type_BPF_CGROUP_INET4_GETPEERNAME,
+        Inet6Getpeername = bpf_attach_type_BPF_CGROUP_INET6_GETPEERNAME,
+        UnixGetpeername = bpf_attach_type_BPF_CGROUP_UNIX_GETPEERNAME,
+        Inet4Getsockname = bpf_attach_type_BPF_CGROUP_INET4_GETSOCKNAME,
+        Inet6Getsockname = bpf_attach_type_BPF_CGROUP_INET6_GETSOCKNAME,
+        UnixGetsockname = bpf_attach_type_BPF_CGROUP_UNIX_GETSOCKNAME,
+        Udp4Sendmsg = bpf_attach_type_BPF_CGROUP_UDP4_SENDMSG,
+        Udp6Sendmsg = bpf_attach_type_BPF_CGROUP_UDP6_SENDMSG,
+        UnixSendmsg = bpf_attach_type_BPF_CGROUP_UNIX_SENDMSG,
+        Udp4Recvmsg = bpf_attach_type_BPF_CGROUP_UDP4_RECVMSG,
+        Udp6Recvmsg = bpf_attach_type_BPF_CGROUP_UDP6_RECVMSG,
+        UnixRecvmsg = bpf_attach_type_BPF_CGROUP_UNIX_RECVMSG,
+        Lsm = bpf_attach_type_BPF_LSM_CGROUP,
+    }
+    /// Where in a network namespace a prog is called.
+    NetnsHook {
+        SkLookup = bpf_attach_type_BPF_SK_LOOKUP,
+        FlowDissector = bpf_attach_type_BPF_FLOW_DISSECTOR,
+    }
+    /// When a prog on many functions is called.
+    KprobeMultiHook {
+        Probe = bpf_attach_type_BPF_TRACE_KPROBE_MULTI,
+        Session = bpf_attach_type_BPF_TRACE_KPROBE_SESSION,
+    }
+}
+
+/// What `BPF_LINK_CREATE` attaches a prog to, and as what.
+///
+/// The command's attr is a union, of which the attach type says how the kernel reads it: so the
+/// attach type follows from this, and is not told apart. The kernel refuses a prog that was loaded
+/// for another one.
+pub enum LinkTarget<'a> {
+    /// What a tracing or LSM prog was loaded for, with a value that `bpf_get_attach_cookie()` gives
+    /// to it.
+    Tracing(TracingHook, u64),
     /// What an iterator goes through.
     Iter(IterTarget<'a>),
-    /// A network interface, by its index, with the flags of the prog's type.
+    /// A network interface, by its index in the caller's network namespace.
     Interface {
-        /// Its index, in the caller's network namespace.
+        /// Where in it.
+        hook: InterfaceHook,
+        /// The index.
         ifindex: u32,
-        /// As the prog's type has them.
+        /// As the hook has them: `XDP_FLAGS_*`, `BPF_F_*`.
         flags: u32,
     },
-    /// A cgroup or a network namespace.
-    Fd(&'a OwnedFd),
+    /// A cgroup, by its folder.
+    Cgroup(CgroupHook, &'a OwnedFd),
+    /// A network namespace, by its file.
+    Netns(NetnsHook, &'a OwnedFd),
     /// A netfilter hook.
     Netfilter(NetfilterHook),
     /// Functions of the kernel.
-    Functions(&'a FunctionList),
+    KprobeMulti(KprobeMultiHook, &'a FunctionList),
+}
+
+impl LinkTarget<'_> {
+    fn attach_type(&self) -> bindings::bpf_attach_type {
+        match *self {
+            Self::Tracing(hook, _) => hook.as_raw(),
+            Self::Iter(_) => bindings::bpf_attach_type_BPF_TRACE_ITER,
+            Self::Interface { hook, .. } => hook.as_raw(),
+            Self::Cgroup(hook, _) => hook.as_raw(),
+            Self::Netns(hook, _) => hook.as_raw(),
+            Self::Netfilter(_) => bindings::bpf_attach_type_BPF_NETFILTER,
+            Self::KprobeMulti(hook, _) => hook.as_raw(),
+        }
+    }
 }
 
 /// What an iterator goes through, for the kinds that ask.
 #[derive(Clone, Copy)]
-pub(crate) enum IterTarget<'a> {
+pub enum IterTarget<'a> {
+    /// All that there are.
+    All,
     /// The elements of a map.
     Map(&'a OwnedFd),
     /// A cgroup and those around it, in a `BPF_CGROUP_ITER_*` order; the root without an fd.
@@ -149,20 +296,20 @@ pub(crate) enum IterTarget<'a> {
 
 /// Where in netfilter a prog is called.
 #[derive(Clone, Copy)]
-pub(crate) struct NetfilterHook {
+pub struct NetfilterHook {
     /// An `NFPROTO_*`.
-    pub(crate) pf: u32,
+    pub pf: u32,
     /// An `NF_INET_*`.
-    pub(crate) hooknum: u32,
+    pub hooknum: u32,
     /// The lowest is called first; the kernel refuses its own lowest and highest.
-    pub(crate) priority: i32,
+    pub priority: i32,
     /// `BPF_F_NETFILTER_*`.
-    pub(crate) flags: u32,
+    pub flags: u32,
 }
 
 /// Names of functions, and a cookie for each, as `BPF_LINK_CREATE` of kprobe.multi wants them: in
 /// user memory.
-pub(crate) struct FunctionList {
+pub struct FunctionList {
     memory: UserBuf,
     count: u32,
     /// The address of the cookies; 0 for none.
@@ -177,7 +324,8 @@ impl FunctionList {
     /// # Errors
     ///
     /// `EINVAL` if there are cookies, but not as many as functions; as [`UserBuf::new`].
-    pub(crate) fn new(names: &[&CStr], cookies: &[u64], flags: u32) -> Result<Self> {
+    #[inline]
+    pub fn new(names: &[&CStr], cookies: &[u64], flags: u32) -> Result<Self> {
         if !cookies.is_empty() && cookies.len() != names.len() {
             return Err(EINVAL);
         }
@@ -219,6 +367,7 @@ impl IterTarget<'_> {
         let mut info = bindings::bpf_iter_link_info::default();
 
         match *self {
+            IterTarget::All => {}
             IterTarget::Map(map) => info.map.map_fd = map.as_raw(),
             IterTarget::Cgroup(cgroup, order) => {
                 info.cgroup.order = order;
@@ -234,19 +383,18 @@ impl IterTarget<'_> {
 /// `iter_info` is what [`IterTarget::info`] gives, where the target is one.
 pub(super) fn link_create(
     prog: &OwnedFd,
-    attach_type: bindings::bpf_attach_type,
     target: &LinkTarget<'_>,
     iter_info: &bindings::bpf_iter_link_info,
 ) -> bindings::bpf_attr {
     let mut attr = bindings::bpf_attr::default();
 
     attr.link_create.__bindgen_anon_1.prog_fd = prog.as_raw();
-    attr.link_create.attach_type = attach_type;
+    attr.link_create.attach_type = target.attach_type();
     match *target {
-        LinkTarget::None => {}
-        LinkTarget::Cookie(cookie) => {
+        LinkTarget::Tracing(_, cookie) => {
             attr.link_create.__bindgen_anon_3.tracing.cookie = cookie;
         }
+        LinkTarget::Iter(IterTarget::All) => {}
         LinkTarget::Iter(_) => {
             let iter_info = core::slice::from_ref(iter_info);
 
@@ -256,18 +404,20 @@ pub(super) fn link_create(
                 .__bindgen_anon_1
                 .iter_info_len = size_of_val(iter_info) as u32;
         }
-        LinkTarget::Interface { ifindex, flags } => {
+        LinkTarget::Interface { ifindex, flags, .. } => {
             attr.link_create.__bindgen_anon_2.target_ifindex = ifindex;
             attr.link_create.flags = flags;
         }
-        LinkTarget::Fd(fd) => attr.link_create.__bindgen_anon_2.target_fd = fd.as_raw(),
+        LinkTarget::Cgroup(_, fd) | LinkTarget::Netns(_, fd) => {
+            attr.link_create.__bindgen_anon_2.target_fd = fd.as_raw();
+        }
         LinkTarget::Netfilter(hook) => {
             attr.link_create.__bindgen_anon_3.netfilter.pf = hook.pf;
             attr.link_create.__bindgen_anon_3.netfilter.hooknum = hook.hooknum;
             attr.link_create.__bindgen_anon_3.netfilter.priority = hook.priority;
             attr.link_create.__bindgen_anon_3.netfilter.flags = hook.flags;
         }
-        LinkTarget::Functions(list) => {
+        LinkTarget::KprobeMulti(_, list) => {
             attr.link_create.__bindgen_anon_3.kprobe_multi.flags = list.flags;
             attr.link_create.__bindgen_anon_3.kprobe_multi.cnt = list.count;
             attr.link_create.__bindgen_anon_3.kprobe_multi.syms = list.memory.addr();
@@ -278,6 +428,7 @@ pub(super) fn link_create(
 }
 
 /// `name` is that of a tracepoint, in user memory, for progs that do not name it themselves.
+#[inline]
 pub(super) fn raw_tracepoint_open(
     prog: &OwnedFd,
     name: Option<&UserBuf>,

@@ -17,13 +17,16 @@ use kernel::{
     types::NotThreadSafe, //
 };
 
-/// A file descriptor that we have opened in the current task's table, and that we close.
+/// A file descriptor that was opened for us in the current task's table, and that we close.
+///
+/// Tasks that share the table can close it, and put something else under its number. So nothing
+/// rests on what it leads to: whoever takes something from it looks at what was taken.
 ///
 /// # Invariants
 ///
-/// `fd` was opened in the current task's table for us, and it is closed only by our drop. 0 is as
-/// good as any other.
-pub(crate) struct OwnedFd {
+/// `fd` was opened in the current task's table after the task had entered the kernel. 0 is as good
+/// as any other.
+pub struct OwnedFd {
     fd: u32,
     /// The number means nothing in another task's table.
     _not_send: NotThreadSafe,
@@ -35,11 +38,12 @@ impl OwnedFd {
     /// # Safety
     ///
     /// If `ret` is not negative, it must be an fd that has just been opened in the current task's
-    /// table and that nothing else will close.
-    pub(crate) unsafe fn from_ret(ret: c_int) -> Result<Self> {
+    /// table, or the table must be shared with the task that gave the number.
+    pub unsafe fn from_ret(ret: c_int) -> Result<Self> {
         let fd = u32::try_from(ret).map_err(|_| Error::from_errno(ret))?;
 
-        // INVARIANT: by the caller's promise.
+        // INVARIANT: by this function's contract. In a table that is shared another task may have
+        // opened it.
         Ok(Self {
             fd,
             _not_send: NotThreadSafe,
@@ -52,7 +56,8 @@ impl OwnedFd {
     /// # Errors
     ///
     /// Those of open(2).
-    pub(crate) fn open(path: &CStr) -> Result<Self> {
+    #[inline]
+    pub fn open(path: &CStr) -> Result<Self> {
         let mut fd = FileDescriptorReservation::get_unused_fd_flags(bindings::O_CLOEXEC)?;
         if fd.reserved_fd() == 0 {
             // To some commands 0 is no fd: an iterator would go through all cgroups.
@@ -81,7 +86,8 @@ impl OwnedFd {
     /// # Errors
     ///
     /// `EBADF` if another thread of the task has closed the fd.
-    pub(crate) fn keep_open(&self) -> Result<KeptOpen> {
+    #[inline]
+    pub fn keep_open(&self) -> Result<KeptOpen> {
         // SAFETY: FFI call without requirements.
         let ptr = unsafe { bindings::fget(self.fd) };
 
@@ -92,15 +98,16 @@ impl OwnedFd {
     }
 
     /// The number, good for as long as this lives.
-    pub(crate) fn as_raw(&self) -> u32 {
+    pub fn as_raw(&self) -> u32 {
         self.fd
     }
 }
 
 impl Drop for OwnedFd {
     fn drop(&mut self) {
-        // SAFETY: by the type invariants the fd is ours to close, in this task's table. Another
-        // thread of the task can have closed it: then this fails, and nothing is lost.
+        // SAFETY: by the type invariants the fd is not one that the task's system call began with
+        // and may use without a reference to its file. In a table that is shared system calls hold
+        // references, so that it does no harm if something else has this number by now.
         unsafe { bindings::close_fd(self.fd) };
     }
 }
@@ -113,7 +120,7 @@ impl Drop for OwnedFd {
 /// # Invariants
 ///
 /// `ptr` points to a file of which we own one reference.
-pub(crate) struct KeptOpen {
+pub struct KeptOpen {
     ptr: NonNull<bindings::file>,
 }
 

@@ -18,7 +18,7 @@ use kernel::{
 /// # Invariants
 ///
 /// `ptr` points to a link of which we own one reference.
-pub(crate) struct Link {
+pub struct Link {
     ptr: NonNull<bindings::bpf_link>,
 }
 
@@ -26,7 +26,8 @@ pub(crate) struct Link {
 // task.
 unsafe impl Send for Link {}
 
-// SAFETY: `&Link` gives only reads of fields that do not change once the link is there.
+// SAFETY: `&Link` gives the type, which never changes, and the name of the prog, which is read
+// under RCU, as `BPF_LINK_UPDATE` may put another prog in its place.
 unsafe impl Sync for Link {}
 
 impl Link {
@@ -35,7 +36,7 @@ impl Link {
     /// # Errors
     ///
     /// `EBADF` if the fd is closed by now, `EINVAL` if it is not a link's.
-    pub(crate) fn get_from_fd(fd: &OwnedFd) -> Result<Self> {
+    pub fn get_from_fd(fd: &OwnedFd) -> Result<Self> {
         // SAFETY: FFI call without requirements.
         let ptr = from_err_ptr(unsafe { bindings::bpf_link_get_from_fd(fd.as_raw()) })?;
 
@@ -46,14 +47,16 @@ impl Link {
     }
 
     /// A `BPF_LINK_TYPE_*`.
-    pub(crate) fn link_type(&self) -> bindings::bpf_link_type {
+    #[inline]
+    pub fn link_type(&self) -> bindings::bpf_link_type {
         // SAFETY: by the type invariants the link is there; its type is set once, before it has an
         // fd.
         unsafe { (*self.ptr.as_ptr()).type_ }
     }
 
     /// Whether its prog has this name, of which the kernel keeps the first 15 bytes.
-    pub(crate) fn is_of(&self, prog: &CStr) -> bool {
+    #[inline]
+    pub fn is_of(&self, prog: &CStr) -> bool {
         let _guard = rcu::read_lock();
         // SAFETY: by the type invariants the link is there. `BPF_LINK_UPDATE` may put another prog
         // into it at any time, and frees the one before after an RCU grace period; this is within
@@ -90,7 +93,7 @@ impl Drop for Link {
 /// # Invariants
 ///
 /// The link's type is `BPF_LINK_TYPE_ITER`.
-pub(crate) struct IterLink(Link);
+pub struct IterLink(Link);
 
 impl IterLink {
     /// The link itself, without a reference: good for as long as this lives.

@@ -10,9 +10,12 @@
 //!
 //! inode.c reads `bpf_preload_ops` several times without a lock that a module can take: first
 //! whether there is a provider, then its `owner`. Between the two an `rmmod` can clear the slot,
-//! and inode.c follows NULL. The C provider has the same window, a few instructions wide. Here the
-//! slot is cleared first of all when the module goes, and nothing of the provider is freed before
-//! that.
+//! and inode.c follows NULL. The C provider has the same window, a few instructions wide.
+//!
+//! What it has read before that leads to the provider's ops, until it has a reference to the
+//! module, or is refused one. It may be preempted there, but does not sleep: so nothing is freed
+//! before each task has slept once since the slot was cleared, which is what
+//! `synchronize_rcu_tasks()` waits for.
 //!
 //! C files: [`kernel/bpf/inode.c`](srctree/kernel/bpf/inode.c) and
 //! [`kernel/bpf/preload/bpf_preload.h`](srctree/kernel/bpf/preload/bpf_preload.h)
@@ -37,11 +40,15 @@ use kernel::{
         Atomic,
         Full,
         Release, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
     }, //
 };
 
 /// How many links inode.c asks for: exactly this many.
-pub(crate) const BPF_PRELOAD_LINKS: usize = super::bindings::BPF_PRELOAD_LINKS as usize;
+pub const BPF_PRELOAD_LINKS: usize = super::bindings::BPF_PRELOAD_LINKS as usize;
 
 const LINK_NAME_LEN: usize = 16;
 
@@ -51,12 +58,12 @@ const LINK_NAME_LEN: usize = 16;
 ///
 /// 1 to 15 bytes, none of them '/' or NUL, then NULs.
 #[derive(Clone, Copy)]
-pub(crate) struct LinkName([c_char; LINK_NAME_LEN]);
+pub struct LinkName([c_char; LINK_NAME_LEN]);
 
 impl LinkName {
-    /// [`None`] if it is empty, longer than 15 bytes, or has a '/'. See [`const_link_name!`] for
-    /// the check at compile time.
-    pub(crate) const fn new(name: &CStr) -> Option<Self> {
+    /// [`None`] if it is empty, longer than 15 bytes, or has a '/'.
+    #[inline]
+    pub const fn new(name: &CStr) -> Option<Self> {
         let bytes = name.to_bytes();
         let mut raw = [0; LINK_NAME_LEN];
         let mut i = 0;
@@ -76,35 +83,22 @@ impl LinkName {
     }
 }
 
-/// A [`LinkName`] that is checked at compile time.
-macro_rules! const_link_name {
-    ($name:literal) => {
-        const {
-            match $crate::bpf::preload::LinkName::new($name) {
-                Some(name) => name,
-                None => panic!("a link's name has 1 to 15 bytes and no '/'"),
-            }
-        }
-    };
-}
-pub(crate) use const_link_name;
-
 /// One file for inode.c to pin.
-pub(crate) struct Pin<'a> {
+pub struct PreloadLink<'a> {
     /// The file's name.
-    pub(crate) name: LinkName,
+    pub name: LinkName,
     /// What reading it runs. inode.c takes a reference of its own.
-    pub(crate) link: &'a IterLink,
+    pub link: &'a IterLink,
 }
 
 /// A provider of preloaded links.
-pub(crate) trait Preload: Send + Sync + 'static {
+pub trait Preload: Send + Sync + 'static {
     /// Called once for each mount, in the task that mounts, one call at a time.
     ///
     /// # Errors
     ///
     /// The mount then comes up without files: inode.c does not look at the error.
-    fn preload(&self) -> Result<[Pin<'_>; BPF_PRELOAD_LINKS]>;
+    fn preload(&self) -> Result<[PreloadLink<'_>; BPF_PRELOAD_LINKS]>;
 }
 
 /// A provider with the ops that lead to it.
@@ -118,6 +112,9 @@ struct Inner<P> {
 ///
 /// Not `bpf_preload_ops` itself: the C provider overwrites that one without looking.
 static REGISTERED: Atomic<*mut c_void> = Atomic::new(null_mut());
+
+/// How many calls of the callback are under way.
+static CALLS: Atomic<i32> = Atomic::new(0);
 
 /// The kernel's slot for a provider.
 fn slot() -> &'static Atomic<*mut bpf_preload_ops> {
@@ -137,13 +134,16 @@ fn slot() -> &'static Atomic<*mut bpf_preload_ops> {
 /// use kernel::bpf::{
 ///     link::IterLink,
 ///     preload::{
-///         const_link_name,
-///         Pin,
+///         LinkName,
 ///         Preload,
+///         PreloadLink,
 ///         Registration,
 ///         BPF_PRELOAD_LINKS, //
 ///     }, //
 /// };
+///
+/// const MAPS: LinkName = LinkName::new(c"maps.debug").unwrap();
+/// const PROGS: LinkName = LinkName::new(c"progs.debug").unwrap();
 ///
 /// struct Files {
 ///     maps: IterLink,
@@ -151,10 +151,10 @@ fn slot() -> &'static Atomic<*mut bpf_preload_ops> {
 /// }
 ///
 /// impl Preload for Files {
-///     fn preload(&self) -> Result<[Pin<'_>; BPF_PRELOAD_LINKS]> {
+///     fn preload(&self) -> Result<[PreloadLink<'_>; BPF_PRELOAD_LINKS]> {
 ///         Ok([
-///             Pin { name: const_link_name!(c"maps.debug"), link: &self.maps },
-///             Pin { name: const_link_name!(c"progs.debug"), link: &self.progs },
+///             PreloadLink { name: MAPS, link: &self.maps },
+///             PreloadLink { name: PROGS, link: &self.progs },
 ///         ])
 ///     }
 /// }
@@ -168,7 +168,7 @@ fn slot() -> &'static Atomic<*mut bpf_preload_ops> {
 ///
 /// `inner` comes from [`KBox::into_raw`]; `REGISTERED` points to it, and `bpf_preload_ops` to its
 /// ops, unless a provider that does not look has overwritten that.
-pub(crate) struct Registration<P: Preload> {
+pub struct Registration<P: Preload> {
     inner: NonNull<Inner<P>>,
 }
 
@@ -187,7 +187,7 @@ impl<P: Preload> Registration<P> {
     /// # Errors
     ///
     /// `EBUSY` if there is a provider, which is left as it is; `ENOMEM`.
-    pub(crate) fn new(module: &'static ThisModule, provider: P) -> Result<Self> {
+    pub fn new(module: &'static ThisModule, provider: P) -> Result<Self> {
         let inner = KBox::into_raw(KBox::new(
             Inner {
                 ops: bpf_preload_ops {
@@ -223,16 +223,23 @@ impl<P: Preload> Drop for Registration<P> {
     fn drop(&mut self) {
         // SAFETY: by the type invariants `inner` is there; no reference to the ops is made.
         let ops = unsafe { &raw mut (*self.inner.as_ptr()).ops };
+        // SAFETY: `owner` was set in `new` and does not change.
+        let owner = unsafe { (*ops).owner };
 
         // No new mount comes in. Someone else's ops stay.
         let _ = slot().cmpxchg(ops, null_mut(), Full);
+        // Those that have read the slot have a reference to the module now, or no use for the ops.
+        synchronize_tasks();
 
-        // SAFETY: `owner` was set in `new` and does not change.
-        let owner = unsafe { (*ops).owner };
-        // A mount that is under way holds a reference to the module, so there is none once the
-        // module is going. A registration that is dropped at any other time could be in use: better
-        // lost than freed under a mount.
+        // While the module goes nobody gets a reference to it, and it does not go before those who
+        // have one are done. In any other state a mount may be in the callback, or may have the
+        // links that it got and no references of its own yet: this code stays until it is out of
+        // the callback, and the links stay for ever.
         if !is_going(owner) {
+            while CALLS.load(Acquire) != 0 {
+                fsleep(Delta::from_millis(1));
+            }
+            synchronize_tasks();
             pr_warn!("preload: dropped before its module: what it holds is lost\n");
             return;
         }
@@ -241,6 +248,21 @@ impl<P: Preload> Drop for Registration<P> {
         // none can come in.
         drop(unsafe { KBox::from_raw(self.inner.as_ptr()) });
     }
+}
+
+/// Waits until each task that is preempted now has slept, or is in user space.
+fn synchronize_tasks() {
+    // SAFETY: FFI call without requirements but that the task may sleep, which is so where
+    // registrations are dropped.
+    #[cfg(CONFIG_TASKS_RCU)]
+    unsafe {
+        bindings::synchronize_rcu_tasks()
+    };
+    // SAFETY: as above. In such a kernel no task is preempted in the kernel.
+    #[cfg(not(CONFIG_TASKS_RCU))]
+    unsafe {
+        bindings::synchronize_rcu()
+    };
 }
 
 /// Whether `owner`, this module, is being removed. Built in (NULL) it never is.
@@ -262,25 +284,27 @@ fn is_going(owner: *mut bindings::module) -> bool {
 /// module of a `Registration<P>` that has put this function into the slot is held until inode.c has
 /// taken its own references to the links.
 unsafe extern "C" fn preload_callback<P: Preload>(info: *mut bpf_preload_info) -> c_int {
+    CALLS.fetch_add(1, Full);
     let inner = REGISTERED.load(Acquire).cast::<Inner<P>>();
-
-    from_result(|| {
+    let ret = from_result(|| {
         if inner.is_null() {
             return Err(ENOENT);
         }
         // SAFETY: this function is in the ops of an `Inner<P>` only, which the module's reference
         // keeps registered, and only one can be registered.
         let provider = unsafe { &(*inner).provider };
-        let pins = provider.preload()?;
+        let files = provider.preload()?;
         // SAFETY: by this function's contract.
         let info = unsafe { &mut *info.cast::<[bpf_preload_info; BPF_PRELOAD_LINKS]>() };
 
-        for (info, pin) in info.iter_mut().zip(pins) {
-            info.link_name = pin.name.0;
-            // The links are borrowed from the provider, which lives until the registration is
-            // dropped, and that is later than inode.c takes its references.
-            info.link = pin.link.as_ptr();
+        for (info, file) in info.iter_mut().zip(files) {
+            info.link_name = file.name.0;
+            // The links are borrowed from the provider, which is not freed before inode.c has
+            // taken its references.
+            info.link = file.link.as_ptr();
         }
         Ok(0)
-    })
+    });
+    CALLS.fetch_sub(1, Full);
+    ret
 }

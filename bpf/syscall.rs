@@ -19,13 +19,18 @@ use kernel::{
     prelude::*, //
 };
 
-pub(crate) use super::attr::{
+pub use super::attr::{
+    CgroupHook,
     FunctionList,
+    InterfaceHook,
     IterTarget,
+    KprobeMultiHook,
     LinkTarget,
     MapCreate,
     NetfilterHook,
-    ProgLoad, //
+    NetnsHook,
+    ProgLoad,
+    TracingHook, //
 };
 
 /// Runs one command and returns what it returns: an fd, 0, or a negative errno.
@@ -37,7 +42,7 @@ pub(crate) use super::attr::{
 unsafe fn bpf(cmd: bindings::bpf_cmd, attr: &mut bindings::bpf_attr) -> c_int {
     let size = size_of::<bindings::bpf_attr>() as c_uint;
 
-    // SAFETY: `attr` is a whole `bpf_attr`; the rest is the caller's promise.
+    // SAFETY: `attr` is a whole `bpf_attr`; the rest is this function's contract.
     unsafe { kern_sys_bpf(cmd as c_int, attr, size) }
 }
 
@@ -60,15 +65,18 @@ unsafe fn bpf(cmd: bindings::bpf_cmd, attr: &mut bindings::bpf_attr) -> c_int {
 ///     key_size: 4,
 ///     value_size: 12,
 ///     max_entries: 1,
+///     map_flags: 0,
 /// })?;
 /// let map = Map::get_from_fd(&fd)?;
 ///
 /// // The map outlives its fd.
 /// drop(fd);
-/// assert_eq!(map.copy_array_value()?.len(), 12);
+/// map.write(8, &7_u32.to_ne_bytes())?;
+/// assert_eq!(map.read_u32(8)?, 7);
+/// assert!(map.read_u32(12).is_err());
 /// # Ok::<(), Error>(())
 /// ```
-pub(crate) fn map_create(map: &MapCreate<'_>) -> Result<OwnedFd> {
+pub fn map_create(map: &MapCreate<'_>) -> Result<OwnedFd> {
     let mut attr = attr::map_create(map)?;
 
     // SAFETY: the attr has no address.
@@ -77,29 +85,17 @@ pub(crate) fn map_create(map: &MapCreate<'_>) -> Result<OwnedFd> {
     unsafe { OwnedFd::from_ret(ret) }
 }
 
-/// `BPF_MAP_UPDATE_ELEM`
-///
-/// # Safety
-///
-/// `key` must have the size of the map's keys, `value` that of its values.
-pub(crate) unsafe fn map_update_elem(map: &OwnedFd, key: &[u8], value: &[u8]) -> Result {
-    let mut attr = attr::map_update_elem(map, key, value);
-
-    // SAFETY: the command reads one key and one value, which by the caller's promise are there.
-    to_result(unsafe { bpf(bindings::bpf_cmd_BPF_MAP_UPDATE_ELEM, &mut attr) })
-}
-
 /// `BPF_PROG_LOAD`
 ///
-/// # Safety
+/// # Errors
 ///
-/// The instructions must not name an index outside `fd_array`: the verifier does not know its size.
-pub(crate) unsafe fn prog_load(prog: &ProgLoad<'_>) -> Result<OwnedFd> {
+/// `EINVAL`, among others, if the instructions name an fd that is not in `fd_array`.
+pub fn prog_load(prog: &ProgLoad<'_>) -> Result<OwnedFd> {
     let mut attr = attr::prog_load(prog)?;
 
     // SAFETY: instructions, license and `fd_array` outlive the call, the attr says how many
-    // instructions there are, the license ends with NUL, and `fd_array` is by the caller's promise
-    // only read within its bounds.
+    // instructions there are, the license ends with NUL, and by the check of `attr::prog_load` no
+    // instruction has `fd_array` read outside its bounds.
     let ret = unsafe { bpf(bindings::bpf_cmd_BPF_PROG_LOAD, &mut attr) };
     // SAFETY: this command returns a new fd.
     unsafe { OwnedFd::from_ret(ret) }
@@ -109,38 +105,34 @@ pub(crate) unsafe fn prog_load(prog: &ProgLoad<'_>) -> Result<OwnedFd> {
 ///
 /// # Errors
 ///
-/// `EINVAL` if the prog uses more context than `size`, if that is over 65,535 bytes, or without
+/// `EINVAL` if the prog uses more context than there is, if that is over 65,535 bytes, or without
 /// `CONFIG_BPF_JIT`.
 ///
 /// # Safety
 ///
-/// `ctx` must be valid for reads and writes of `size` bytes, and any bytes must be good values
-/// there. The bpf commands that the prog runs take kernel addresses: the prog must pass only valid
-/// ones.
-pub(crate) unsafe fn prog_run<C>(prog: &OwnedFd, ctx: *mut C, size: u32) -> Result<c_int> {
-    let mut attr = attr::prog_run(prog, ctx, size);
+/// The bpf commands that the prog runs take kernel addresses: the prog must pass only valid ones.
+pub unsafe fn prog_run(prog: &OwnedFd, ctx: &mut [u32]) -> Result<c_int> {
+    let mut attr = attr::prog_run(prog, ctx)?;
 
-    // SAFETY: the verifier keeps the prog within `size` bytes of the context, which by the caller's
-    // promise are there.
+    // SAFETY: the verifier keeps the prog within the context, whose size the attr says; any bytes
+    // are integers. The rest is this function's contract.
     to_result(unsafe { bpf(bindings::bpf_cmd_BPF_PROG_RUN, &mut attr) })?;
     // SAFETY: the whole attr was zeroed, so each of its views is initialised.
     Ok(unsafe { attr.test.retval } as c_int)
 }
 
 /// `BPF_LINK_CREATE`
-pub(crate) fn link_create(
-    prog: &OwnedFd,
-    attach_type: bindings::bpf_attach_type,
-    target: &LinkTarget<'_>,
-) -> Result<OwnedFd> {
+#[inline]
+pub fn link_create(prog: &OwnedFd, target: &LinkTarget<'_>) -> Result<OwnedFd> {
     let iter_info = match target {
         LinkTarget::Iter(iter) => iter.info(),
         _ => Default::default(),
     };
-    let mut attr = attr::link_create(prog, attach_type, target, &iter_info);
+    let mut attr = attr::link_create(prog, target, &iter_info);
 
-    // SAFETY: the kernel address that the attr can have is that of `iter_info`, with its size.
-    // Those of user memory the kernel checks.
+    // SAFETY: the attach type follows from the target, and the kernel refuses a prog of another
+    // one: so it reads the attr as it was written. The kernel address that the attr can have is
+    // that of `iter_info`, with its size. Those of user memory the kernel checks.
     let ret = unsafe { bpf(bindings::bpf_cmd_BPF_LINK_CREATE, &mut attr) };
     // SAFETY: this command returns a new fd.
     unsafe { OwnedFd::from_ret(ret) }
@@ -152,11 +144,8 @@ pub(crate) fn link_create(
 /// # Errors
 ///
 /// `EFAULT` with a name in a kernel thread, which has no memory of its own.
-pub(crate) fn raw_tracepoint_open(
-    prog: &OwnedFd,
-    name: Option<&CStr>,
-    cookie: u64,
-) -> Result<OwnedFd> {
+#[inline]
+pub fn raw_tracepoint_open(prog: &OwnedFd, name: Option<&CStr>, cookie: u64) -> Result<OwnedFd> {
     // The kernel takes the name from user space only.
     let name = name
         .map(|name| UserBuf::holding(name.to_bytes_with_nul()))

@@ -8,9 +8,11 @@ use super::{
         IterLink,
         Link, //
     },
+    map::Map,
     preload::LinkName,
     syscall::{
         self,
+        InterfaceHook,
         LinkTarget,
         MapCreate,
         ProgLoad, //
@@ -29,22 +31,20 @@ fn map() -> Result<OwnedFd> {
         key_size: 4,
         value_size: 8,
         max_entries: 1,
+        map_flags: 0,
     })
 }
 
 /// Loads a prog of a kind that needs no BTF.
 fn prog(insns: &[u8]) -> Result<OwnedFd> {
-    // SAFETY: no instructions of these tests name an fd.
-    unsafe {
-        syscall::prog_load(&ProgLoad {
-            prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_XDP,
-            prog_name: c"kunit",
-            insns,
-            license: c"GPL",
-            prog_flags: 0,
-            fd_array: &[],
-        })
-    }
+    syscall::prog_load(&ProgLoad {
+        prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_XDP,
+        prog_name: c"kunit",
+        insns,
+        license: c"GPL",
+        prog_flags: 0,
+        fd_array: &[],
+    })
 }
 
 /// `r0 = 0; exit`
@@ -89,9 +89,9 @@ mod suite {
     fn a_link_that_is_no_iterators_is_refused() -> Result {
         let fd = syscall::link_create(
             &prog(&GOOD)?,
-            bindings::bpf_attach_type_BPF_XDP,
             // The loopback interface, in generic mode (XDP_FLAGS_SKB_MODE).
             &LinkTarget::Interface {
+                hook: InterfaceHook::Xdp,
                 ifindex: 1,
                 flags: 2,
             },
@@ -122,13 +122,42 @@ mod suite {
         Ok(())
     }
 
+    /// What is behind an array would be read as an fd.
+    #[test]
+    fn an_fd_that_is_not_in_the_array_is_refused() {
+        let registers = if cfg!(target_endian = "little") {
+            0x51
+        } else {
+            0x15
+        };
+        // `r1 = map by index 0`, of none.
+        let mut insns = [0; 32];
+        insns[0] = 0x18;
+        insns[1] = registers;
+        insns[16..].copy_from_slice(&GOOD);
+
+        assert_eq!(prog(&insns).err(), Some(EINVAL));
+    }
+
+    #[test]
+    fn a_map_is_written_to_within_its_value_only() -> Result {
+        let map = Map::get_from_fd(&map()?)?;
+
+        map.write(4, &1_u32.to_ne_bytes())?;
+        assert_eq!(map.read_u32(4)?, 1);
+        assert_eq!(map.write(5, &[0; 4]).err(), Some(EINVAL));
+        assert_eq!(map.read_u32(8).err(), Some(EINVAL));
+        assert_eq!(map.read_u32(2).err(), Some(EINVAL));
+        Ok(())
+    }
+
     /// Where a provider is built in, its slot is taken by now.
     #[test]
     #[cfg(any(CONFIG_BPF_PRELOAD_RS = "y", CONFIG_BPF_PRELOAD_UMD = "y"))]
     fn a_second_provider_is_refused() {
         use super::super::preload::{
-            Pin,
             Preload,
+            PreloadLink,
             Registration,
             BPF_PRELOAD_LINKS, //
         };
@@ -136,7 +165,7 @@ mod suite {
         struct Nothing;
 
         impl Preload for Nothing {
-            fn preload(&self) -> Result<[Pin<'_>; BPF_PRELOAD_LINKS]> {
+            fn preload(&self) -> Result<[PreloadLink<'_>; BPF_PRELOAD_LINKS]> {
                 Err(ENOENT)
             }
         }

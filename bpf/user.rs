@@ -22,7 +22,7 @@ use kernel::{
 ///
 /// `len` bytes at `addr` were mapped for us into the current task's memory. They are unmapped only
 /// by our drop.
-pub(crate) struct UserBuf {
+pub struct UserBuf {
     addr: usize,
     len: usize,
     /// The address means nothing in another task.
@@ -36,7 +36,7 @@ impl UserBuf {
     ///
     /// `EFAULT` in a kernel thread, which has no memory of its own; `EINVAL` for no bytes;
     /// `ENOMEM`, also by the task's limits.
-    pub(crate) fn new(len: usize) -> Result<Self> {
+    pub fn new(len: usize) -> Result<Self> {
         // From mman-common.h, which `kernel::bindings` does not have.
         const PROT_READ_WRITE: usize = 1 | 2;
         const MAP_PRIVATE_ANONYMOUS: usize = 2 | 0x20;
@@ -73,7 +73,8 @@ impl UserBuf {
     /// # Errors
     ///
     /// As [`Self::new`] and [`Self::write`].
-    pub(crate) fn holding(bytes: &[u8]) -> Result<Self> {
+    #[inline]
+    pub fn holding(bytes: &[u8]) -> Result<Self> {
         let buf = Self::new(bytes.len())?;
 
         buf.write(bytes)?;
@@ -81,17 +82,17 @@ impl UserBuf {
     }
 
     /// Its address, as a `bpf_attr` has it.
-    pub(crate) fn addr(&self) -> u64 {
+    pub fn addr(&self) -> u64 {
         self.addr as u64
     }
 
     /// Its size, in bytes.
-    pub(crate) fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.len
     }
 
     /// Writes `bytes` to its start. `EFAULT` if they do not fit.
-    pub(crate) fn write(&self, bytes: &[u8]) -> Result {
+    pub fn write(&self, bytes: &[u8]) -> Result {
         self.slice().writer().write_slice(bytes)
     }
 
@@ -100,7 +101,7 @@ impl UserBuf {
     /// # Errors
     ///
     /// `ENOMEM`; `EFAULT` if another thread has unmapped it.
-    pub(crate) fn read(&self) -> Result<KVVec<u8>> {
+    pub fn read(&self) -> Result<KVVec<u8>> {
         let mut bytes = KVVec::new();
 
         self.slice().read_all(&mut bytes, GFP_KERNEL)?;

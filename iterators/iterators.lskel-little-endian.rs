@@ -3,86 +3,104 @@
 
 //! Light skeleton of `iterators.bpf.c`, little endian.
 
+#![allow(dead_code, reason = "a user takes what it needs")]
+#![allow(non_snake_case, non_upper_case_globals, reason = "names stay with C")]
+
 use crate::lskel::{
+    Command,
     MapDef,
+    MapId,
     Object,
-    ProgDef, //
+    ObjectDef,
+    ProgDef,
+    ProgId, //
 };
-use kernel::prelude::*;
-
-crate::lskel::fields! {
-    /// The maps of `iterators`, in the loader's order.
-    pub(crate) struct Maps {
-        /// `iterator.rodata`, array, 1 entry of 1064 bytes.
-        rodata,
-    }
-}
-
-crate::lskel::fields! {
-    /// The progs of `iterators`, in the loader's order.
-    pub(crate) struct Progs {
-        /// `SEC("iter/bpf_map")`
-        dump_bpf_map,
-        /// `SEC("iter/bpf_prog")`
-        dump_bpf_prog,
-        /// `SEC("iter/bpf_link")`
-        dump_bpf_link,
-    }
-}
+use kernel::bindings;
 
 /// The object `iterators`.
 pub(crate) enum Iterators {}
 
-// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context with
-// the fields of `Maps` and then those of `Progs`, in their order.
+// SAFETY: lskel-gen has made the data for machines of this byte order, and this of the same commands.
 unsafe impl Object for Iterators {
-    type Maps = Maps<()>;
-    type Progs = Progs<()>;
-    type Sections = ();
-
-    const NAME: &'static CStr = c"iterators";
-    const DATA: &'static [u8] = include_bytes!("iterators.lskel-little-endian.data");
-    const INSNS: &'static [u8] = include_bytes!("iterators.lskel-little-endian.insns");
-
-    const MAPS: Maps<MapDef> = Maps {
-        rodata: MapDef {
-            name: c"iterator.rodata",
-            map_type: 2,
-            key_size: 4,
-            value_size: 1064,
-            max_entries: 1,
-        },
+    const DEF: &'static ObjectDef = &ObjectDef {
+        name: c"iterators",
+        data: include_bytes!("iterators.lskel-little-endian.data"),
+        btf: Some(11224),
+        maps: &[
+            // 0: `iterator.rodata`
+            MapDef {
+                name: c"iterator.rodata",
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+                key_size: 4,
+                value_size: 693,
+                max_entries: 1,
+                attr: 11256,
+                value: Some(11320),
+                frozen: true,
+            },
+        ],
+        progs: &[
+            // 0: `dump_bpf_map`
+            ProgDef {
+                name: c"dump_bpf_map",
+                section: c"iter/bpf_map",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
+                expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
+                attr: 13224,
+            },
+            // 1: `dump_bpf_prog`
+            ProgDef {
+                name: c"dump_bpf_prog",
+                section: c"iter/bpf_prog",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
+                expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
+                attr: 17576,
+            },
+            // 2: `dump_bpf_link`
+            ProgDef {
+                name: c"dump_bpf_link",
+                section: c"iter/bpf_link",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
+                expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
+                attr: 24808,
+            },
+        ],
+        commands: &[
+            // From this record of the table on:
+            (1, Command::LoadBtf),
+            (3, Command::CreateMap(0)),
+            (5, Command::FreezeMap(0)),
+            (13, Command::Find(0, c"bpf_iter_bpf_map")),
+            (16, Command::Find(0, c"bpf_map_sum_elem_count")),
+            (19, Command::LoadProg(0)),
+            (27, Command::Find(1, c"bpf_iter_bpf_prog")),
+            (30, Command::Find(1, c"bpf_prog_active")),
+            (35, Command::LoadProg(1)),
+            (43, Command::Find(2, c"bpf_iter_bpf_link")),
+            (46, Command::LoadProg(2)),
+        ],
     };
+}
 
-    const PROGS: Progs<ProgDef> = Progs {
-        dump_bpf_map: ProgDef {
-            name: c"dump_bpf_map",
-            section: c"iter/bpf_map",
-            prog_type: 26,
-            expected_attach_type: 28,
-            load_attr: 14880,
-            lookups: &[
-                (c"bpf_iter_bpf_map", 14988),
-                (c"bpf_map_sum_elem_count", 13532),
-            ],
-        },
-        dump_bpf_prog: ProgDef {
-            name: c"dump_bpf_prog",
-            section: c"iter/bpf_prog",
-            prog_type: 26,
-            expected_attach_type: 28,
-            load_attr: 19528,
-            lookups: &[(c"bpf_iter_bpf_prog", 19636), (c"bpf_prog_active", 15308)],
-        },
-        dump_bpf_link: ProgDef {
-            name: c"dump_bpf_link",
-            section: c"iter/bpf_link",
-            prog_type: 26,
-            expected_attach_type: 28,
-            load_attr: 26464,
-            lookups: &[(c"bpf_iter_bpf_link", 26572)],
-        },
-    };
+/// The maps of `iterators`.
+pub(crate) mod maps {
+    use super::*;
 
-    const SECTIONS: () = ();
+    /// `iterator.rodata`, array, 1 entry of 693 bytes.
+    pub(crate) const rodata: MapId<Iterators> = MapId::new::<0>();
+}
+
+/// The progs of `iterators`, each with how it is attached.
+pub(crate) mod progs {
+    use super::*;
+    use crate::lskel::prog;
+
+    /// `SEC("iter/bpf_map")`
+    pub(crate) const dump_bpf_map: ProgId<Iterators, prog::Iter> = ProgId::new::<0>();
+
+    /// `SEC("iter/bpf_prog")`
+    pub(crate) const dump_bpf_prog: ProgId<Iterators, prog::Iter> = ProgId::new::<1>();
+
+    /// `SEC("iter/bpf_link")`
+    pub(crate) const dump_bpf_link: ProgId<Iterators, prog::Iter> = ProgId::new::<2>();
 }

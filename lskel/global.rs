@@ -3,12 +3,12 @@
 //! Global variables of BPF progs.
 //!
 //! Each section of globals (`.rodata`, `.data`, `.bss`, …) is one struct. Before an object is
-//! loaded, its initial value is a window into the loader's data. Afterwards it is the memory of a
+//! loaded, its initial value is a window into the object's data. Afterwards it is the memory of a
 //! map, which progs and kernel code share.
 
-use super::{
-    fields::Fields,
-    skeleton::Object, //
+use super::object::{
+    MapDef,
+    Object, //
 };
 use crate::bpf::{
     fd::OwnedFd,
@@ -17,14 +17,17 @@ use crate::bpf::{
 use core::{
     cell::UnsafeCell,
     marker::PhantomData,
-    ops::Deref,
+    ops::{
+        Deref,
+        Range, //
+    },
     ptr::NonNull, //
 };
 use kernel::prelude::*;
 
 /// A variable that BPF progs may read and write at any time: each access is one volatile access.
 #[repr(transparent)]
-pub(crate) struct Var<T>(UnsafeCell<T>);
+pub struct Var<T>(UnsafeCell<T>);
 
 // SAFETY: each access is volatile and of a plain integer, whatever bytes it has; C's progs share it
 // likewise.
@@ -32,21 +35,37 @@ unsafe impl<T: Integer> Sync for Var<T> {}
 
 impl<T: Integer> Var<T> {
     /// What it holds now.
-    pub(crate) fn get(&self) -> T {
+    pub fn get(&self) -> T {
         // SAFETY: the cell is there and aligned, and any bytes are an integer.
         unsafe { self.0.get().read_volatile() }
     }
 
-    /// Makes it hold `value`. What the kernel has frozen (`.rodata` of a loaded object) is not to
-    /// be changed: the verifier has counted on it.
-    pub(crate) fn set(&self, value: T) {
+    /// Makes it hold `value`.
+    pub fn set(&self, value: T) {
         // SAFETY: the cell is there and aligned.
         unsafe { self.0.get().write_volatile(value) };
     }
 }
 
+/// A variable that the kernel freezes when the object is loaded, as the verifier counts on its
+/// value: it can be set before that, when one has it for oneself, and only be read after it.
+#[repr(transparent)]
+pub struct Frozen<T>(Var<T>);
+
+impl<T: Integer> Frozen<T> {
+    /// What it holds.
+    pub fn get(&self) -> T {
+        self.0.get()
+    }
+
+    /// Makes it hold `value`.
+    pub fn set(&mut self, value: T) {
+        self.0.set(value);
+    }
+}
+
 /// The integers of C: for them any bytes are a value.
-pub(crate) trait Integer: Copy {}
+pub trait Integer: Copy {}
 
 macro_rules! integers {
     ($($Int:ty),*) => { $( impl Integer for $Int {} )* };
@@ -57,80 +76,108 @@ integers!(u8, u16, u32, u64, i8, i16, i32, i64);
 ///
 /// # Safety
 ///
-/// `#[repr(C)]`, made of [`Var`]s, of arrays and of other such structs, and without padding. Its
-/// alignment is 8 bytes at most.
-pub(crate) unsafe trait Globals: Sync {}
+/// `#[repr(C)]`, made of [`Var`]s or, if it is `FROZEN`, of [`Frozen`]s, of arrays and of other such
+/// structs, and without padding. Its alignment is 8 bytes at most. No field that can be reached
+/// lies in one of the `GAPS`.
+pub unsafe trait Globals: Sync {
+    /// Whether there are only [`Frozen`] variables in it.
+    const FROZEN: bool;
+    /// What is left out, from byte to byte: the kernel may keep something of its own there.
+    const GAPS: &'static [(usize, usize)];
+}
 
-/// Where the globals of one section are: generated.
-pub(crate) struct Section<O: Object, T> {
-    pub(super) offset: usize,
-    map: fn(&<O::Maps as Fields>::Of<OwnedFd>) -> &OwnedFd,
-    _globals: PhantomData<T>,
+/// Names a section of globals of `O`.
+pub struct Section<O, T> {
+    index: usize,
+    _globals: PhantomData<(O, T)>,
 }
 
 impl<O: Object, T: Globals> Section<O, T> {
-    /// The section whose initial value is at `offset` (in bytes) of the object's data, and whose
-    /// map is `map`.
-    ///
-    /// # Safety
-    ///
-    /// At that offset, a multiple of 8, there is the initial value that the loader prog gives to
-    /// this map: `size_of::<T>()` bytes that serve no other purpose, of which it takes as many as
-    /// the map's value has.
-    pub(crate) const unsafe fn new(
-        offset: usize,
-        map: fn(&<O::Maps as Fields>::Of<OwnedFd>) -> &OwnedFd,
-    ) -> Self {
+    /// The one whose map is at this place in the object's list.
+    pub const fn new<const MAP: usize>() -> Self {
+        const {
+            assert!(MAP < O::DEF.maps.len(), "the object has no such map");
+            let def = &O::DEF.maps[MAP];
+
+            assert!(
+                T::FROZEN || !def.frozen,
+                "what the kernel freezes is not to be changed"
+            );
+            assert!(
+                is_size_of::<T>(def.value_size as usize),
+                "the map's value has another size"
+            );
+        }
         Self {
-            offset,
-            map,
+            index: MAP,
             _globals: PhantomData,
         }
     }
 
-    /// The globals within a copy of the object's data. [`None`] if it is too short.
-    pub(super) fn within<'a>(&self, data: &'a mut [u8]) -> Option<&'a mut T> {
-        let end = self.offset.checked_add(size_of::<T>())?;
-        let bytes = data.get_mut(self.offset..end)?;
-        let globals = bytes.as_mut_ptr().cast::<T>();
-
-        if !globals.is_aligned() {
-            return None;
-        }
-        // SAFETY: as long as a `T`, aligned, and by the contract of `Globals` any bytes are one.
-        Some(unsafe { &mut *globals })
+    /// The section's map.
+    pub(super) fn map(&self) -> (usize, Option<&'static MapDef>) {
+        (self.index, O::DEF.maps.get(self.index))
     }
+}
 
-    /// The globals of a loaded object.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` if the map is not the array that it should be.
-    pub(super) fn of(&self, maps: &<O::Maps as Fields>::Of<OwnedFd>) -> Result<Shared<T>> {
-        let map = Map::get_from_fd((self.map)(maps))?;
-        let (value, value_size) = map.array_value().ok_or(EINVAL)?;
+/// C ends a section with its last variable, Rust a struct with padding to its alignment: 8 at most.
+const fn is_size_of<T>(value_size: usize) -> bool {
+    value_size.next_multiple_of(align_of::<T>()) == size_of::<T>()
+}
 
-        // C ends a section with its last variable, Rust a struct with padding to its alignment: 8
-        // at most.
-        if (value_size as usize).next_multiple_of(align_of::<T>()) != size_of::<T>() {
-            return Err(EINVAL);
-        }
-        // INVARIANT: by the promise of `array_value` and the check above.
-        Ok(Shared {
-            value: value.cast(),
-            _map: map,
-        })
+/// The globals in the initial value of their map, within a copy of the object's data. [`None`] if
+/// they are not there.
+pub(super) fn within<'a, T: Globals>(def: &MapDef, data: &'a mut [u8]) -> Option<&'a mut T> {
+    let globals = data
+        .get_mut(def.value? as usize..)?
+        .get_mut(..size_of::<T>())?
+        .as_mut_ptr()
+        .cast::<T>();
+
+    if !globals.is_aligned() {
+        return None;
     }
+    // SAFETY: as long as a `T`, aligned, and by the contract of `Globals` any bytes are one.
+    Some(unsafe { &mut *globals })
 }
 
 /// The globals of a loaded object, which its progs use at the same time.
 ///
 /// # Invariants
 ///
-/// `value` points to the value of `_map`, whose memory is that of a `T`.
-pub(crate) struct Shared<T> {
+/// `value` points to the value of `_map`, whose memory is that of a `T`: where the kernel keeps
+/// something of its own is one of its `GAPS`, and if progs cannot write to it, it is `FROZEN`.
+pub struct Shared<T> {
     value: NonNull<T>,
     _map: Map,
+}
+
+impl<T: Globals> Shared<T> {
+    /// # Errors
+    ///
+    /// `EBADF` if it is not the map that it should be.
+    pub(super) fn of(fd: &OwnedFd) -> Result<Self> {
+        let map = Map::get_from_fd(fd)?;
+        let (value, value_size) = map.array_value().ok_or(EBADF)?;
+        let is_left_out = |field: Range<usize>| {
+            T::GAPS
+                .iter()
+                .any(|&(start, end)| start <= field.start && field.end <= end)
+        };
+
+        // Another task with this fd table can have put another map in its place.
+        if !is_size_of::<T>(value_size as usize)
+            || map.is_read_only_for_progs() && !T::FROZEN
+            || !map.kernel_fields().all(is_left_out)
+        {
+            return Err(EBADF);
+        }
+        // INVARIANT: by the promise of `array_value` and the checks above.
+        Ok(Self {
+            value: value.cast(),
+            _map: map,
+        })
+    }
 }
 
 // SAFETY: it is a reference to the map, which is Send, and gives only a `&T`, which is Sync.

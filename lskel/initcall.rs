@@ -16,6 +16,7 @@
 /// ```ignore
 /// late_initcall_sync!(attach);
 /// ```
+#[macro_export]
 macro_rules! late_initcall_sync {
     ($function:path) => {
         #[allow(
@@ -45,4 +46,4 @@ macro_rules! late_initcall_sync {
         }
     };
 }
-pub(crate) use late_initcall_sync;
+pub use late_initcall_sync;

@@ -1,279 +1,280 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The steps of a light skeleton: a map with the loader's data, the loader prog, one run of it.
+//! The loader: a map for an object's data, and the loader prog, which walks the table in them.
 //!
-//! C header: [`tools/lib/bpf/skel_internal.h`](srctree/tools/lib/bpf/skel_internal.h),
-//! `bpf_load_and_run()`
+//! It serves any number of objects, one after the other. The prog and what it works on are described
+//! in [`abi`](super::abi).
 
+use super::{
+    abi,
+    advice,
+    error::{
+        LoadError,
+        Step, //
+    },
+    log::Log,
+    object::ObjectDef, //
+};
 use crate::bpf::{
+    fd::OwnedFd,
     map::Map,
+    prog::Prog,
     syscall::{
         self,
         MapCreate,
         ProgLoad, //
     }, //
 };
+use core::mem::offset_of;
 use kernel::{
     bindings,
     error::to_result,
-    fmt,
     prelude::*, //
 };
 
-/// What was being done for an object when it failed.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Step {
-    /// Memory for the context.
-    Alloc,
-    /// `BPF_MAP_CREATE` for the loader's data.
-    CreateLoaderMap,
-    /// `BPF_MAP_UPDATE_ELEM` of the loader's data.
-    UpdateLoaderMap,
-    /// `BPF_PROG_LOAD` of the loader prog.
-    LoadLoaderProg,
-    /// `BPF_PROG_RUN` of the loader prog: it did not start.
-    RunLoaderProg,
-    /// A command that the loader prog ran.
-    LoaderProg,
-    /// `BPF_BTF_LOAD` of the object's types, or `BPF_MAP_CREATE` of this first map.
-    LoadBtfOrCreateMap(&'static CStr),
-    /// `BPF_MAP_CREATE` for this map.
-    CreateMap(&'static CStr),
-    /// What this prog needs is not in the kernel's BTF, or not among its symbols.
-    FindBtf {
-        /// The prog.
-        prog: &'static CStr,
-        /// What it needs: `bpf_lsm_…`, `btf_trace_…` and `bpf_iter_…` stand for the hook,
-        /// tracepoint and target.
-        name: &'static CStr,
-    },
-    /// `BPF_PROG_LOAD` of this prog.
-    LoadProg(&'static CStr),
-    /// The loader prog was content but gave no fd for this map or prog.
-    TakeFd(&'static CStr),
-    /// A section of globals of this object could not be reached.
-    Globals(&'static CStr),
-    /// `BPF_MAP_UPDATE_ELEM` of a prog in this prog array.
-    FillProgArray(&'static CStr),
-    /// open(2) of what a prog is to be attached to.
-    Open(&'static CStr),
-    /// `BPF_LINK_CREATE` for this prog.
-    Attach(&'static CStr),
-    /// The link of this prog could not be had from its fd, or is not what it was attached as.
-    TakeLink(&'static CStr),
-}
+/// The loader prog. See `loader.S`, and `loader.txt` for what it was made into.
+const INSNS: &[u8] = if cfg!(target_endian = "little") {
+    include_bytes!("loader-little-endian.insns")
+} else {
+    include_bytes!("loader-big-endian.insns")
+};
 
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, name) = match self {
-            Step::FindBtf { prog, name } => {
-                return f.write_fmt(fmt!("find {name} for prog {prog}"));
-            }
-            Step::Alloc => ("allocate the loader's context", None),
-            Step::CreateLoaderMap => ("create the loader map", None),
-            Step::UpdateLoaderMap => ("update the loader map", None),
-            Step::LoadLoaderProg => ("load the loader prog", None),
-            Step::RunLoaderProg => ("run the loader prog", None),
-            Step::LoaderProg => ("load its maps and progs", None),
-            Step::LoadBtfOrCreateMap(name) => ("load its BTF or to create map ", Some(name)),
-            Step::CreateMap(name) => ("create map ", Some(name)),
-            Step::LoadProg(name) => ("load prog ", Some(name)),
-            Step::TakeFd(name) => ("take the fd of ", Some(name)),
-            Step::Globals(name) => ("reach the globals of ", Some(name)),
-            Step::FillProgArray(name) => ("put a prog into ", Some(name)),
-            Step::Open(name) => ("open ", Some(name)),
-            Step::Attach(name) => ("attach ", Some(name)),
-            Step::TakeLink(name) => ("take the link of ", Some(name)),
-        };
-
-        f.write_str(what)?;
-        name.map_or(Ok(()), |name| fmt::Display::fmt(name, f))
-    }
-}
-
-/// Not every kernel that this builds for has a name for it in Rust.
-pub(super) fn eopnotsupp() -> Error {
-    Error::from_errno(-(bindings::EOPNOTSUPP as c_int))
-}
-
-/// Why an object is not there: the step, the errno that the kernel gave, and what to do about it.
-#[derive(Clone, Copy)]
-pub(crate) struct LoadError {
-    step: Step,
-    error: Error,
-    remedy: Option<&'static str>,
-}
-
-impl LoadError {
-    /// For use with [`Result::map_err`].
-    pub(crate) fn at(step: Step) -> impl FnOnce(Error) -> Self {
-        move |error| Self {
-            step,
-            // User space has no name for the kernel's own 524, and gets to see it from `insmod`.
-            error: if error == ENOTSUPP {
-                eopnotsupp()
-            } else {
-                error
-            },
-            remedy: None,
-        }
-    }
-
-    /// The same with another remedy than what its errno tells.
-    pub(super) fn with_remedy(self, remedy: &'static str) -> Self {
-        Self {
-            remedy: Some(remedy),
-            ..self
-        }
-    }
-
-    /// The same with another remedy, if it is one of these errors.
-    pub(super) fn remedied_if(self, errors: &[Error], remedy: &'static str) -> Self {
-        if errors.contains(&self.error) {
-            self.with_remedy(remedy)
-        } else {
-            self
-        }
-    }
-
-    /// The same error, once more is known of where it was.
-    pub(super) fn within(self, step: Step) -> Self {
-        Self { step, ..self }
-    }
-
-    pub(super) fn step(&self) -> Step {
-        self.step
-    }
-
-    pub(super) fn error(&self) -> Error {
-        self.error
-    }
-
-    /// What the user can do, where the step and the errno tell.
-    fn remedy(&self) -> Option<&'static str> {
-        if self.remedy.is_some() {
-            return self.remedy;
-        }
-        let error = self.error;
-
-        match self.step {
-            Step::LoadLoaderProg | Step::RunLoaderProg | Step::LoadProg(_)
-                if error == eopnotsupp() =>
-            {
-                Some(if cfg!(CONFIG_PREEMPT_RT) {
-                    "is the JIT off? sysctl net.core.bpf_jit_enable=1; PREEMPT_RT has no BPF timers"
-                } else {
-                    "is the JIT off? sysctl net.core.bpf_jit_enable=1"
-                })
-            }
-            Step::RunLoaderProg if error == EINVAL => Some("the kernel needs CONFIG_BPF_JIT"),
-            Step::FindBtf { .. } if error == EINVAL => {
-                Some("the kernel needs CONFIG_DEBUG_INFO_BTF")
-            }
-            Step::FindBtf { .. } => Some("this kernel is too old for it, or configured without it"),
-            _ if error == EPERM => {
-                Some("it takes CAP_SYS_ADMIN, and no LSM or lockdown that forbids it")
-            }
-            _ if error == EMFILE => Some("raise the limit of open files"),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for LoadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("failed to ")?;
-        fmt::Display::fmt(&self.step, f)?;
-        write!(f, ": {:?} ({})", self.error, self.error.to_errno())?;
-        match self.remedy() {
-            Some(remedy) => write!(f, ": {remedy}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl From<LoadError> for Error {
-    fn from(e: LoadError) -> Self {
-        e.error
-    }
-}
-
-/// Whether `insns` are for machines of the other byte order.
+/// The loader prog and its map, loaded.
 ///
-/// Each loader prog starts with r6 = r1, and the two halves of an instruction's second byte, its
-/// registers, change places with the byte order.
-fn has_other_byte_order(insns: &[u8]) -> bool {
-    let registers = if cfg!(target_endian = "little") {
-        0x61
-    } else {
-        0x16
-    };
-
-    insns.get(1) == Some(&registers)
-}
-
-/// Runs a loader prog, `insns`, on a map with the value `data` and on `ctx`, which has `size`
-/// bytes.
+/// An object that is loaded without one gets its own. A module that loads several can have one made
+/// for all of them, and pays for it once.
 ///
-/// The map and the loader prog are gone when this returns. While the prog runs they hold the lowest
-/// free fds, so that what it opens is never fd 0, which it could not tell from none.
+/// It belongs to the task that made it, which has two fds more for as long as it lives.
 ///
-/// If a command fails that the loader prog runs, `left` gets the data as it has left them, if there
-/// is memory for that.
+/// # Invariants
 ///
-/// # Safety
-///
-/// `data` and `insns` must keep the contract of [`Object`](super::Object). `ctx` must be valid for
-/// reads and writes of `size` bytes, start with a [`bpf_loader_ctx`](super::abi::bpf_loader_ctx),
-/// and stand for any bytes.
-pub(crate) unsafe fn load_and_run<C>(
-    data: &[u8],
-    insns: &[u8],
-    ctx: *mut C,
+/// `map` is an array with a value of `size` bytes. What `prog` was loaded as is the loader prog, on
+/// that map.
+pub struct Loader {
+    map: Map,
     size: u32,
-    left: &mut KVVec<u8>,
-) -> Result<(), LoadError> {
-    let map = u32::try_from(data.len())
-        .map_err(Error::from)
-        .and_then(|value_size| {
-            syscall::map_create(&MapCreate {
-                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
-                map_name: c"__loader.map",
-                key_size: 4,
-                value_size,
-                max_entries: 1,
-            })
+    prog: OwnedFd,
+    // While they are there, 0 is no fd of what is loaded, unless another task closes them.
+    _map: OwnedFd,
+}
+
+impl Loader {
+    /// A loader for objects with at most as much data as the largest of these.
+    ///
+    /// # Errors
+    ///
+    /// A [`LoadError`] that says whether map or prog was refused.
+    pub fn new(objects: &[&ObjectDef]) -> Result<Self, LoadError> {
+        let (map_fd, map, size) =
+            Self::create_map(objects).map_err(|e| Step::CreateLoaderMap.failed(e))?;
+        let prog =
+            Self::load_prog(&map_fd, &map, size).map_err(|e| Step::LoadLoaderProg.failed(e))?;
+
+        // INVARIANT: checked when they were made.
+        Ok(Self {
+            map,
+            size,
+            prog,
+            _map: map_fd,
         })
-        .map_err(LoadError::at(Step::CreateLoaderMap))?;
+    }
 
-    // SAFETY: the map was made for a key of 4 bytes and a value of this size.
-    unsafe { syscall::map_update_elem(&map, &[0; 4], data) }
-        .map_err(LoadError::at(Step::UpdateLoaderMap))?;
-
-    let prog = ProgLoad {
-        prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL,
-        prog_name: c"__loader.prog",
-        insns,
-        license: c"Dual BSD/GPL",
-        prog_flags: bindings::BPF_F_SLEEPABLE,
-        fd_array: &[map.as_raw()],
-    };
-    // SAFETY: by the caller's promise the loader prog names one fd, index 0.
-    let prog = unsafe { syscall::prog_load(&prog) }
-        .map_err(LoadError::at(Step::LoadLoaderProg))
-        .map_err(|e| match has_other_byte_order(insns) {
-            true => e.with_remedy("it was generated for the other byte order"),
-            false => e,
+    fn create_map(objects: &[&ObjectDef]) -> Result<(OwnedFd, Map, u32)> {
+        let largest = objects.iter().map(|def| def.data.len()).max().unwrap_or(0);
+        let size = u32::try_from(largest)?
+            .checked_add(abi::SLACK)
+            .ok_or(E2BIG)?;
+        let fd = syscall::map_create(&MapCreate {
+            map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+            map_name: c"__loader.map",
+            key_size: 4,
+            value_size: size,
+            max_entries: 1,
+            // For user space; progs may write to it. Other tasks can have the fd, too.
+            map_flags: bindings::BPF_F_RDONLY,
         })?;
+        let map = Map::get_from_fd(&fd)?;
 
-    // SAFETY: by the caller's promise, for the context and for the addresses that the prog passes
-    // on: within its map, or given by the context.
-    let ret = unsafe { syscall::prog_run(&prog, ctx, size) }
-        .map_err(LoadError::at(Step::RunLoaderProg))?;
-    to_result(ret).map_err(|error| {
-        *left = Map::get_from_fd(&map)
-            .and_then(|map| map.copy_array_value())
-            .unwrap_or_default();
-        LoadError::at(Step::LoaderProg)(error)
-    })
+        // Another map can be behind the fd by now.
+        if map.has_value_of(size as usize) {
+            Ok((fd, map, size))
+        } else {
+            Err(EBADF)
+        }
+    }
+
+    fn load_prog(map_fd: &OwnedFd, map: &Map, size: u32) -> Result<OwnedFd> {
+        let mut insns = KVec::with_capacity(INSNS.len(), GFP_KERNEL)?;
+
+        insns.extend_from_slice(INSNS, GFP_KERNEL)?;
+        insns
+            .get_mut(abi::LIMIT_AT..)
+            .and_then(|insns| insns.first_chunk_mut())
+            .map(|limit| *limit = abi::limit(size).to_ne_bytes())
+            .ok_or(EINVAL)?;
+
+        let fd = syscall::prog_load(&ProgLoad {
+            prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL,
+            prog_name: c"__loader.prog",
+            insns: &insns,
+            license: c"GPL",
+            prog_flags: bindings::BPF_F_SLEEPABLE,
+            fd_array: &[map_fd.as_raw()],
+        })?;
+        let prog = Prog::get_from_fd(&fd, bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL)?;
+
+        // Another map can have been behind the fd, with other data: it would be taken at its word.
+        if prog.uses_first(map) {
+            Ok(fd)
+        } else {
+            Err(EBADF)
+        }
+    }
+
+    /// Loads `def` with these data, which are its own but for the initial values of globals and the
+    /// sizes of maps. Gives the fd of each map, then of each prog.
+    ///
+    /// With a log, the kernel writes into it what it thinks of the `BPF_PROG_LOAD` or `BPF_BTF_LOAD`
+    /// that the log is for.
+    ///
+    /// # Safety
+    ///
+    /// `def` must keep the contract of [`Object`](super::Object).
+    pub(super) unsafe fn load(
+        &self,
+        def: &ObjectDef,
+        data: &[u8],
+        log: Option<&Log>,
+    ) -> Result<KVec<OwnedFd>, LoadError> {
+        let count = def.maps.len() + def.progs.len();
+        let mut fds =
+            KVec::with_capacity(count, GFP_KERNEL).map_err(|e| Step::Alloc.failed(e.into()))?;
+        let table = self.fill(data, log)?;
+
+        // SAFETY: the map has the data of an object now; the rest is this function's contract.
+        unsafe { self.run(def, table) }?;
+        if let Err(e) = self.fill_maps(def, data) {
+            // SAFETY: as above.
+            unsafe { self.give_up(def, data) };
+            return Err(e);
+        }
+        // SAFETY: as above.
+        unsafe { self.run(def, table) }?;
+
+        let mut missing = false;
+        for cell in 0..count {
+            match self.cell(cell) {
+                Ok(fd) if fd != abi::NO_FD => {
+                    // SAFETY: the loader prog has opened it. Who can change it here can run such a
+                    // prog in this task, too.
+                    let fd = unsafe { OwnedFd::from_ret(fd as c_int) };
+                    missing |= fd.map(|fd| fds.push_within_capacity(fd).is_err()) != Ok(false);
+                }
+                _ => missing = true,
+            }
+        }
+        if missing {
+            return Err(Step::WalkTable.failed(EBADF));
+        }
+        Ok(fds)
+    }
+
+    /// Puts an object's data into the map, with where the kernel's log goes. Gives the offset of the
+    /// table.
+    fn fill(&self, data: &[u8], log: Option<&Log>) -> Result<u32, LoadError> {
+        let failed = |e| Step::FillLoaderMap.failed(e);
+
+        if data.len() > abi::limit(self.size) as usize {
+            return Err(failed(E2BIG));
+        }
+        let table = u32_at(data, offset_of!(abi::head, table)).map_err(failed)?;
+        if table as usize > data.len() {
+            return Err(failed(EINVAL).with_advice(advice::OTHER_BYTE_ORDER));
+        }
+        self.map.write(0, data).map_err(failed)?;
+        if let Some(log) = log {
+            log.write_to(&self.map).map_err(failed)?;
+        }
+        Ok(table)
+    }
+
+    /// Gives the maps that have one their initial value, in their own memory: by fd another map,
+    /// with a larger value, could get what is behind ours.
+    fn fill_maps(&self, def: &ObjectDef, data: &[u8]) -> Result<(), LoadError> {
+        for (index, map_def) in def.maps.iter().enumerate() {
+            let Some(value) = map_def.value else {
+                continue;
+            };
+            let fill = || -> Result {
+                let map = Map::get_from_number(self.cell(index)?)?;
+                let value = data
+                    .get(value as usize..)
+                    .and_then(|data| data.get(..map_def.value_size as usize))
+                    .ok_or(EINVAL)?;
+
+                if !map.has_value_of(value.len()) {
+                    return Err(EBADF);
+                }
+                map.write(0, value)
+            };
+
+            fill().map_err(|e| Step::FillMap(map_def.name).failed(e))?;
+        }
+        Ok(())
+    }
+
+    /// Runs the loader prog on what is in the map, until the next end of the table.
+    ///
+    /// # Safety
+    ///
+    /// The map must have the data of `def`, with the contract of [`Object`](super::Object).
+    unsafe fn run(&self, def: &ObjectDef, table: u32) -> Result<(), LoadError> {
+        let mut ctx = [0; size_of::<abi::ctx>() / size_of::<u32>()];
+        // SAFETY: by the type invariants it is the loader prog on this map. The addresses that it
+        // passes on lie within the map, by this function's contract.
+        let ret = unsafe { syscall::prog_run(&self.prog, &mut ctx) }
+            .map_err(|e| Step::RunLoaderProg.failed(e))?;
+
+        to_result(ret).map_err(|e| {
+            abi::failed_record(table, ctx[offset_of!(abi::ctx, failed) / size_of::<u32>()])
+                .and_then(|record| Step::of_record(def, record))
+                .unwrap_or(Step::WalkTable)
+                .failed(e)
+        })
+    }
+
+    /// Has the loader prog close what it has opened.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::run`].
+    unsafe fn give_up(&self, def: &ObjectDef, data: &[u8]) {
+        let closed = u32_at(data, offset_of!(abi::head, cleanup))
+            .and_then(|cleanup| {
+                self.map
+                    .write(offset_of!(abi::head, table), &cleanup.to_ne_bytes())
+            })
+            // SAFETY: by this function's contract.
+            .is_ok_and(|()| unsafe { self.run(def, 0) }.is_ok());
+
+        if !closed {
+            pr_warn!("lskel: {}: fds are left open\n", def.name);
+        }
+    }
+
+    /// What is in a cell: the fd of a map, or, after them, of a prog.
+    fn cell(&self, index: usize) -> Result<u32> {
+        self.map
+            .read_u32(abi::CELLS as usize + index * size_of::<u32>())
+    }
+}
+
+/// The integer at an offset of the data.
+fn u32_at(data: &[u8], offset: usize) -> Result<u32> {
+    let bytes = data
+        .get(offset..)
+        .and_then(|data| data.first_chunk())
+        .ok_or(EINVAL)?;
+
+    Ok(u32::from_ne_bytes(*bytes))
 }

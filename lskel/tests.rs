@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit tests: blobs that are none.
+//! KUnit tests: data that are none.
 
 use super::{
-    fields,
+    abi,
+    object::ObjectDef,
     LoadError,
-    MapDef,
-    Object,
-    Open,
-    ProgDef,
     Skeleton,
     Step, //
 };
@@ -22,29 +19,21 @@ use kernel::{
     prelude::*, //
 };
 
-fields! {
-    struct Nothing {}
+/// An object without maps and progs, and with a table of its own.
+const fn object(data: &'static [u8]) -> ObjectDef {
+    ObjectDef {
+        name: c"broken",
+        data,
+        btf: None,
+        maps: &[],
+        progs: &[],
+        commands: &[],
+    }
 }
 
-/// An object of `DATA` bytes of data, with two instructions made of `BYTE`.
-enum Broken<const DATA: usize, const BYTE: u8> {}
-
-// SAFETY: no loader prog comes of these: the verifier refuses the instructions.
-unsafe impl<const DATA: usize, const BYTE: u8> Object for Broken<DATA, BYTE> {
-    type Maps = Nothing<()>;
-    type Progs = Nothing<()>;
-    type Sections = ();
-
-    const NAME: &'static CStr = c"broken";
-    const DATA: &'static [u8] = &[0; DATA];
-    const INSNS: &'static [u8] = &[BYTE; 16];
-    const MAPS: Nothing<MapDef> = Nothing { none: [] };
-    const PROGS: Nothing<ProgDef> = Nothing { none: [] };
-    const SECTIONS: () = ();
-}
-
-fn load<const DATA: usize, const BYTE: u8>() -> Option<LoadError> {
-    Skeleton::<Open<Broken<DATA, BYTE>>>::open().load().err()
+fn load(def: &'static ObjectDef) -> Option<LoadError> {
+    // SAFETY: the tables of these tests name no address.
+    unsafe { Skeleton::open_def(def) }.load().err()
 }
 
 /// The number that the next fd gets.
@@ -55,9 +44,30 @@ fn next_fd() -> Result<u32> {
         key_size: 4,
         value_size: 8,
         max_entries: 1,
+        map_flags: 0,
     })?;
 
     Ok(map.as_raw())
+}
+
+/// A table of ops that need no more than that, with its head before it.
+const fn table<const LEN: usize>(ops: &[u8]) -> [u8; LEN] {
+    let mut data = [0; LEN];
+    let head = abi::CELLS.to_ne_bytes();
+    let mut at = 0;
+
+    while at < 4 {
+        data[at] = head[at];
+        // The last record.
+        data[4 + at] = (LEN as u32 - 16).to_ne_bytes()[at];
+        at += 1;
+    }
+    at = 0;
+    while at < ops.len() {
+        data[abi::CELLS as usize + 16 * at] = ops[at];
+        at += 1;
+    }
+    data
 }
 
 #[kunit_tests(rust_lskel)]
@@ -65,22 +75,39 @@ mod suite {
     use super::*;
 
     #[test]
-    fn a_blob_that_is_no_loader_is_refused_and_leaves_no_fd() -> Result {
+    fn a_table_of_nothing_is_loaded_and_leaves_no_fd() -> Result {
+        static NOTHING: ObjectDef = object(&table::<56>(&[abi::END, abi::END, abi::END]));
         let before = next_fd()?;
-        let error = load::<8, 0xff>().ok_or(EINVAL)?;
 
-        assert!(matches!(error.step(), Step::LoadLoaderProg));
+        assert!(load(&NOTHING).is_none());
+        assert_eq!(next_fd()?, before);
+        Ok(())
+    }
+
+    #[test]
+    fn an_op_that_is_none_is_refused_and_leaves_no_fd() -> Result {
+        static BROKEN: ObjectDef = object(&table::<56>(&[0xff, abi::END, abi::END]));
+        let before = next_fd()?;
+        let error = load(&BROKEN).ok_or(EINVAL)?;
+
+        assert!(matches!(error.step(), Step::WalkTable));
         assert_eq!(error.error(), EINVAL);
         assert_eq!(next_fd()?, before);
         Ok(())
     }
 
     #[test]
-    fn a_blob_without_data_is_refused() -> Result {
-        let error = load::<0, 0>().ok_or(EINVAL)?;
+    fn data_of_the_other_byte_order_are_refused() -> Result {
+        // Whichever order the machine has, this is no small number.
+        static OTHER: ObjectDef = object(&[1, 0, 0, 1, 1, 0, 0, 1]);
+        static NONE: ObjectDef = object(&[]);
 
-        assert!(matches!(error.step(), Step::CreateLoaderMap));
-        assert_eq!(error.error(), EINVAL);
+        for def in [&OTHER, &NONE] {
+            let error = load(def).ok_or(EINVAL)?;
+
+            assert!(matches!(error.step(), Step::FillLoaderMap));
+            assert_eq!(error.error(), EINVAL);
+        }
         Ok(())
     }
 }

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Has libbpf's calls that read the build host go to `src/host.rs`, and tells the tests where its headers
-//! are, and the worker whether it is built with a sanitizer.
+//! Has libbpf's calls that read the build host go to `src/host.rs`, and tells the worker whether it is built with a
+//! sanitizer.
 
 fn main() {
     for function in ["fopen64", "gzopen64", "open64", "uname"] {
         println!("cargo::rustc-link-arg=-Wl,--wrap={function}");
-    }
-    if let Ok(include) = std::env::var("DEP_BPF_INCLUDE") {
-        println!("cargo::rustc-env=LIBBPF_INCLUDE={include}");
     }
     println!("cargo::rustc-check-cfg=cfg(sanitized)");
     if std::env::var_os("CARGO_CFG_SANITIZE").is_some() {

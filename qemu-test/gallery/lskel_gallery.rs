@@ -7,8 +7,8 @@
 
 #![deny(unsafe_code)]
 
-mod bpf;
-mod lskel;
+pub mod bpf;
+pub mod lskel;
 
 use core::borrow::Borrow;
 use kernel::prelude::*;
@@ -35,7 +35,7 @@ fn is_possible(entry: &str) -> bool {
 fn hold<T: Send + Sync + 'static>(what: T) -> Result<Held, LoadError> {
     match KBox::new(what, GFP_KERNEL) {
         Ok(held) => Ok(held),
-        Err(e) => Err(LoadError::at(Step::Alloc)(e.into())),
+        Err(e) => Err(Step::Alloc.failed(e.into())),
     }
 }
 
@@ -160,7 +160,7 @@ fn on(param: impl Borrow<u8>) -> bool {
 fn load_one(held: &mut KVec<Held>, name: &str, load: fn() -> Result<Held, LoadError>) -> Result {
     let kept = load().and_then(|entry| match held.push(entry, GFP_KERNEL) {
         Ok(()) => Ok(()),
-        Err(e) => Err(LoadError::at(Step::Alloc)(e.into())),
+        Err(e) => Err(Step::Alloc.failed(e.into())),
     });
 
     Ok(kept.inspect_err(|e| pr_err!("{name}: {e}\n"))?)

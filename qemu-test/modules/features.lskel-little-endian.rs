@@ -4,242 +4,290 @@
 //! Light skeleton of `features.bpf.c`, little endian.
 
 #![allow(dead_code, reason = "a user takes what it needs")]
+#![allow(non_snake_case, non_upper_case_globals, reason = "names stay with C")]
 
 use crate::lskel::{
+    Command,
+    Frozen,
     Globals,
     MapDef,
+    MapId,
     Object,
-    ProgArraySlot,
+    ObjectDef,
     ProgDef,
+    ProgId,
     Section,
     Var, //
 };
-use kernel::prelude::*;
-
-crate::lskel::fields! {
-    /// The maps of `features`, in the loader's order.
-    pub(crate) struct Maps {
-        /// `jump_table`, prog array, 2 entries of 4 bytes.
-        jump_table,
-        /// `sized`, hash, 4 entries of 4 bytes.
-        sized,
-        /// `features.rodata`, array, 1 entry of 8 bytes.
-        rodata,
-        /// `features.data`, array, 1 entry of 4 bytes.
-        data,
-        /// `features.bss`, array, 1 entry of 72 bytes.
-        bss,
-    }
-}
-
-crate::lskel::fields! {
-    /// The progs of `features`, in the loader's order.
-    pub(crate) struct Progs {
-        /// `SEC("fentry/security_bpf")`
-        jump_target,
-        /// `SEC("fentry/security_bpf")`
-        jump,
-        /// `SEC("fentry/bpf_fentry_test1")`
-        use_globals,
-        /// `SEC("fentry/bpf_fentry_test1")`
-        call_subprogs,
-        /// `SEC("fentry/bpf_fentry_test1")`
-        use_ksyms,
-        /// `SEC("fentry/bpf_fentry_test1")`
-        ask_for_fields,
-        /// `SEC("fentry/bpf_fentry_test1")`
-        count_fentry,
-        /// `SEC("fexit/bpf_fentry_test1")`
-        count_fexit,
-        /// `SEC("fmod_ret/bpf_modify_return_test")`
-        count_fmod_ret,
-        /// `SEC("tp_btf/task_newtask")`
-        count_tp_btf,
-        /// `SEC("lsm/task_setnice")`
-        count_lsm,
-    }
-}
+use kernel::bindings;
 
 /// The object `features`.
 pub(crate) enum Features {}
 
-// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context with
-// the fields of `Maps` and then those of `Progs`, in their order.
+// SAFETY: lskel-gen has made the data for machines of this byte order, and this of the same commands.
 unsafe impl Object for Features {
-    type Maps = Maps<()>;
-    type Progs = Progs<()>;
-    type Sections = Sections;
-
-    const NAME: &'static CStr = c"features";
-    const DATA: &'static [u8] = include_bytes!("features.lskel-little-endian.data");
-    const INSNS: &'static [u8] = include_bytes!("features.lskel-little-endian.insns");
-
-    const MAPS: Maps<MapDef> = Maps {
-        jump_table: MapDef {
-            name: c"jump_table",
-            map_type: 3,
-            key_size: 4,
-            value_size: 4,
-            max_entries: 2,
-        },
-        sized: MapDef {
-            name: c"sized",
-            map_type: 1,
-            key_size: 4,
-            value_size: 4,
-            max_entries: 4,
-        },
-        rodata: MapDef {
-            name: c"features.rodata",
-            map_type: 2,
-            key_size: 4,
-            value_size: 8,
-            max_entries: 1,
-        },
-        data: MapDef {
-            name: c"features.data",
-            map_type: 2,
-            key_size: 4,
-            value_size: 4,
-            max_entries: 1,
-        },
-        bss: MapDef {
-            name: c"features.bss",
-            map_type: 2,
-            key_size: 4,
-            value_size: 72,
-            max_entries: 1,
-        },
-    };
-
-    const PROGS: Progs<ProgDef> = Progs {
-        jump_target: ProgDef {
-            name: c"jump_target",
-            section: c"fentry/security_bpf",
-            prog_type: 26,
-            expected_attach_type: 24,
-            load_attr: 6160,
-            lookups: &[(c"security_bpf", 6268)],
-        },
-        jump: ProgDef {
-            name: c"jump",
-            section: c"fentry/security_bpf",
-            prog_type: 26,
-            expected_attach_type: 24,
-            load_attr: 6472,
-            lookups: &[(c"security_bpf", 6580)],
-        },
-        use_globals: ProgDef {
-            name: c"use_globals",
-            section: c"fentry/bpf_fentry_test1",
-            prog_type: 26,
-            expected_attach_type: 24,
-            load_attr: 6936,
-            lookups: &[(c"bpf_fentry_test1", 7044)],
-        },
-        call_subprogs: ProgDef {
-            name: c"call_subprogs",
-            section: c"fentry/bpf_fentry_test1",
-            prog_type: 26,
-            expected_attach_type: 24,
-            load_attr: 7472,
-            lookups: &[(c"bpf_fentry_test1", 7580)],
-        },
-        use_ksyms: ProgDef {
-            name: c"use_ksyms",
-            section: c"fentry/bpf_fentry_test1",
-            prog_type: 26,
-            expected_attach_type: 24,
-            load_attr: 8136,
-            lookups: &[
-                (c"bpf_fentry_test1", 8244),
-                (c"bpf_map_sum_elem_count", 7740),
-            ],
-        },
-        ask_for_fields: ProgDef {
-            name: c"ask_for_fields",
-            section: c"fentry/bpf_fentry_test1",
-            prog_type: 26,
-            expected_attach_type: 24,
-            load_attr: 8592,
-            lookups: &[(c"bpf_fentry_test1", 8700)],
-        },
-        count_fentry: ProgDef {
-            name: c"count_fentry",
-            section: c"fentry/bpf_fentry_test1",
-            prog_type: 26,
-            expected_attach_type: 24,
-            load_attr: 8864,
-            lookups: &[(c"bpf_fentry_test1", 8972)],
-        },
-        count_fexit: ProgDef {
-            name: c"count_fexit",
-            section: c"fexit/bpf_fentry_test1",
-            prog_type: 26,
-            expected_attach_type: 25,
-            load_attr: 9216,
-            lookups: &[(c"bpf_fentry_test1", 9324)],
-        },
-        count_fmod_ret: ProgDef {
-            name: c"count_fmod_ret",
-            section: c"fmod_ret/bpf_modify_return_test",
-            prog_type: 26,
-            expected_attach_type: 26,
-            load_attr: 9488,
-            lookups: &[(c"bpf_modify_return_test", 9596)],
-        },
-        count_tp_btf: ProgDef {
-            name: c"count_tp_btf",
-            section: c"tp_btf/task_newtask",
-            prog_type: 26,
-            expected_attach_type: 23,
-            load_attr: 9952,
-            lookups: &[(c"btf_trace_task_newtask", 10060)],
-        },
-        count_lsm: ProgDef {
-            name: c"count_lsm",
-            section: c"lsm/task_setnice",
-            prog_type: 29,
-            expected_attach_type: 27,
-            load_attr: 10288,
-            lookups: &[(c"bpf_lsm_task_setnice", 10396)],
-        },
-    };
-
-    const PROG_ARRAY_SLOTS: &'static [ProgArraySlot] = &[
-        // `jump_target` in `jump_table`
-        ProgArraySlot {
-            map: 0,
-            index: 1,
-            prog: 0,
-        },
-    ];
-
-    const SECTIONS: Sections = Sections {
-        // SAFETY: from there the loader prog takes what it puts into this map.
-        rodata: unsafe { Section::new(5696, |maps: &Maps<_>| &maps.rodata) },
-        // SAFETY: from there the loader prog takes what it puts into this map.
-        data: unsafe { Section::new(5824, |maps: &Maps<_>| &maps.data) },
-        // SAFETY: from there the loader prog takes what it puts into this map.
-        bss: unsafe { Section::new(5944, |maps: &Maps<_>| &maps.bss) },
+    const DEF: &'static ObjectDef = &ObjectDef {
+        name: c"features",
+        data: include_bytes!("features.lskel-little-endian.data"),
+        btf: Some(3168),
+        maps: &[
+            // 0: `jump_table`
+            MapDef {
+                name: c"jump_table",
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_PROG_ARRAY,
+                key_size: 4,
+                value_size: 4,
+                max_entries: 2,
+                attr: 3200,
+                value: None,
+                frozen: false,
+            },
+            // 1: `sized`
+            MapDef {
+                name: c"sized",
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_HASH,
+                key_size: 4,
+                value_size: 4,
+                max_entries: 4,
+                attr: 3240,
+                value: None,
+                frozen: false,
+            },
+            // 2: `features.rodata`
+            MapDef {
+                name: c"features.rodata",
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+                key_size: 4,
+                value_size: 8,
+                max_entries: 1,
+                attr: 3304,
+                value: Some(3368),
+                frozen: true,
+            },
+            // 3: `features.data`
+            MapDef {
+                name: c"features.data",
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+                key_size: 4,
+                value_size: 4,
+                max_entries: 1,
+                attr: 3376,
+                value: Some(3440),
+                frozen: false,
+            },
+            // 4: `features.bss`
+            MapDef {
+                name: c"features.bss",
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+                key_size: 4,
+                value_size: 72,
+                max_entries: 1,
+                attr: 3448,
+                value: Some(3512),
+                frozen: false,
+            },
+        ],
+        progs: &[
+            // 0: `jump_target`
+            ProgDef {
+                name: c"jump_target",
+                section: c"fentry/security_bpf",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
+                expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
+                attr: 3640,
+            },
+            // 1: `jump`
+            ProgDef {
+                name: c"jump",
+                section: c"fentry/security_bpf",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
+                expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
+                attr: 3920,
+            },
+            // 2: `use_globals`
+            ProgDef {
+                name: c"use_globals",
+                section: c"fentry/bpf_fentry_test1",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
+                expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
+                attr: 4280,
+            },
+            // 3: `call_subprogs`
+            ProgDef {
+                name: c"call_subprogs",
+                section: c"fentry/bpf_fentry_test1",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
+                expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
+                attr: 4696,
+            },
+            // 4: `use_ksyms`
+            ProgDef {
+                name: c"use_ksyms",
+                section: c"fentry/bpf_fentry_test1",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
+                expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
+                attr: 5312,
+            },
+            // 5: `ask_for_fields`
+            ProgDef {
+                name: c"ask_for_fields",
+                section: c"fentry/bpf_fentry_test1",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
+                expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
+                attr: 5808,
+            },
+            // 6: `count_fentry`
+            ProgDef {
+                name: c"count_fentry",
+                section: c"fentry/bpf_fentry_test1",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
+                expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
+                attr: 6112,
+            },
+            // 7: `count_fexit`
+            ProgDef {
+                name: c"count_fexit",
+                section: c"fexit/bpf_fentry_test1",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
+                expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FEXIT,
+                attr: 6368,
+            },
+            // 8: `count_fmod_ret`
+            ProgDef {
+                name: c"count_fmod_ret",
+                section: c"fmod_ret/bpf_modify_return_test",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
+                expected_attach_type: bindings::bpf_attach_type_BPF_MODIFY_RETURN,
+                attr: 6640,
+            },
+            // 9: `count_tp_btf`
+            ProgDef {
+                name: c"count_tp_btf",
+                section: c"tp_btf/task_newtask",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
+                expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_RAW_TP,
+                attr: 6968,
+            },
+            // 10: `count_lsm`
+            ProgDef {
+                name: c"count_lsm",
+                section: c"lsm/task_setnice",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
+                expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
+                attr: 7376,
+            },
+        ],
+        commands: &[
+            // From this record of the table on:
+            (1, Command::LoadBtf),
+            (2, Command::CreateMap(0)),
+            (4, Command::CreateMap(1)),
+            (6, Command::CreateMap(2)),
+            (8, Command::CreateMap(3)),
+            (10, Command::CreateMap(4)),
+            (12, Command::FreezeMap(2)),
+            (19, Command::Find(0, c"security_bpf")),
+            (22, Command::LoadProg(0)),
+            (31, Command::LoadProg(1)),
+            (38, Command::Find(2, c"bpf_fentry_test1")),
+            (41, Command::LoadProg(2)),
+            (50, Command::LoadProg(3)),
+            (59, Command::Find(4, c"bpf_map_sum_elem_count")),
+            (62, Command::Find(4, c"bpf_rcu_read_lock")),
+            (66, Command::Find(4, c"bpf_no_such_kfunc")),
+            (72, Command::LoadProg(4)),
+            (82, Command::LoadProg(5)),
+            (91, Command::LoadProg(6)),
+            (100, Command::LoadProg(7)),
+            (107, Command::Find(8, c"bpf_modify_return_test")),
+            (110, Command::LoadProg(8)),
+            (118, Command::Find(9, c"btf_trace_task_newtask")),
+            (121, Command::LoadProg(9)),
+            (128, Command::Find(10, c"bpf_lsm_task_setnice")),
+            (131, Command::LoadProg(10)),
+            (135, Command::PutProg(0, 0)),
+        ],
     };
 }
 
-/// Where the globals of `features` are.
-pub(crate) struct Sections {
+/// The maps of `features`.
+pub(crate) mod maps {
+    use super::*;
+
+    /// `jump_table`, prog array, 2 entries of 4 bytes.
+    pub(crate) const jump_table: MapId<Features> = MapId::new::<0>();
+
+    /// `sized`, hash, 4 entries of 4 bytes.
+    pub(crate) const sized: MapId<Features> = MapId::new::<1>();
+
+    /// `features.rodata`, array, 1 entry of 8 bytes.
+    pub(crate) const rodata: MapId<Features> = MapId::new::<2>();
+
+    /// `features.data`, array, 1 entry of 4 bytes.
+    pub(crate) const data: MapId<Features> = MapId::new::<3>();
+
+    /// `features.bss`, array, 1 entry of 72 bytes.
+    pub(crate) const bss: MapId<Features> = MapId::new::<4>();
+}
+
+/// The progs of `features`, each with how it is attached.
+pub(crate) mod progs {
+    use super::*;
+    use crate::lskel::prog;
+
+    /// `SEC("fentry/security_bpf")`
+    pub(crate) const jump_target: ProgId<Features, prog::Tracing> = ProgId::new::<0>();
+
+    /// `SEC("fentry/security_bpf")`
+    pub(crate) const jump: ProgId<Features, prog::Tracing> = ProgId::new::<1>();
+
+    /// `SEC("fentry/bpf_fentry_test1")`
+    pub(crate) const use_globals: ProgId<Features, prog::Tracing> = ProgId::new::<2>();
+
+    /// `SEC("fentry/bpf_fentry_test1")`
+    pub(crate) const call_subprogs: ProgId<Features, prog::Tracing> = ProgId::new::<3>();
+
+    /// `SEC("fentry/bpf_fentry_test1")`
+    pub(crate) const use_ksyms: ProgId<Features, prog::Tracing> = ProgId::new::<4>();
+
+    /// `SEC("fentry/bpf_fentry_test1")`
+    pub(crate) const ask_for_fields: ProgId<Features, prog::Tracing> = ProgId::new::<5>();
+
+    /// `SEC("fentry/bpf_fentry_test1")`
+    pub(crate) const count_fentry: ProgId<Features, prog::Tracing> = ProgId::new::<6>();
+
+    /// `SEC("fexit/bpf_fentry_test1")`
+    pub(crate) const count_fexit: ProgId<Features, prog::Tracing> = ProgId::new::<7>();
+
+    /// `SEC("fmod_ret/bpf_modify_return_test")`
+    pub(crate) const count_fmod_ret: ProgId<Features, prog::Tracing> = ProgId::new::<8>();
+
+    /// `SEC("tp_btf/task_newtask")`
+    pub(crate) const count_tp_btf: ProgId<Features, prog::Tracing> = ProgId::new::<9>();
+
+    /// `SEC("lsm/task_setnice")`
+    pub(crate) const count_lsm: ProgId<Features, prog::Tracing> = ProgId::new::<10>();
+}
+
+/// The globals of `features`, by section.
+pub(crate) mod globals {
+    use super::*;
+
     /// `.rodata`
-    pub(crate) rodata: Section<Features, Rodata>,
+    pub(crate) const rodata: Section<Features, Rodata> = Section::new::<2>();
+
     /// `.data`
-    pub(crate) data: Section<Features, Data>,
+    pub(crate) const data: Section<Features, Data> = Section::new::<3>();
+
     /// `.bss`
-    pub(crate) bss: Section<Features, Bss>,
+    pub(crate) const bss: Section<Features, Bss> = Section::new::<4>();
 }
 
 /// Globals in section `.rodata`.
 #[repr(C)]
 pub(crate) struct Rodata {
-    pub(crate) answer: Var<u32>,
-    pub(crate) loader_pid: Var<u32>,
+    pub(crate) answer: Frozen<u32>,
+    pub(crate) loader_pid: Frozen<u32>,
 }
 
 const _: () = {
@@ -248,8 +296,11 @@ const _: () = {
     assert!(core::mem::offset_of!(Rodata, loader_pid) == 4);
 };
 
-// SAFETY: `#[repr(C)]`, made of `Var`s, arrays and structs of such; each gap is a field.
-unsafe impl Globals for Rodata {}
+// SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
+unsafe impl Globals for Rodata {
+    const FROZEN: bool = true;
+    const GAPS: &'static [(usize, usize)] = &[];
+}
 
 /// Globals in section `.data`.
 #[repr(C)]
@@ -262,8 +313,11 @@ const _: () = {
     assert!(core::mem::offset_of!(Data, step) == 0);
 };
 
-// SAFETY: `#[repr(C)]`, made of `Var`s, arrays and structs of such; each gap is a field.
-unsafe impl Globals for Data {}
+// SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
+unsafe impl Globals for Data {
+    const FROZEN: bool = false;
+    const GAPS: &'static [(usize, usize)] = &[];
+}
 
 /// Globals in section `.bss`.
 #[repr(C)]
@@ -310,5 +364,8 @@ const _: () = {
     assert!(core::mem::offset_of!(Bss, lsm) == 68);
 };
 
-// SAFETY: `#[repr(C)]`, made of `Var`s, arrays and structs of such; each gap is a field.
-unsafe impl Globals for Bss {}
+// SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
+unsafe impl Globals for Bss {
+    const FROZEN: bool = false;
+    const GAPS: &'static [(usize, usize)] = &[];
+}

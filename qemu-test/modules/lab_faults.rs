@@ -6,7 +6,7 @@
 
 #![allow(unsafe_code, reason = "a test: it breaks rules on purpose")]
 
-mod bpf;
+pub mod bpf;
 
 use bpf::{
     map::Map,
@@ -137,6 +137,7 @@ fn map() -> Result {
         key_size: 4,
         value_size: 4,
         max_entries: 1,
+        map_flags: 0,
     })?;
 
     forget(Map::get_from_fd(&fd)?);

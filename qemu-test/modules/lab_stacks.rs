@@ -4,8 +4,8 @@
 
 #![deny(unsafe_code)]
 
-mod bpf;
-mod lskel;
+pub mod bpf;
+pub mod lskel;
 #[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
 #[cfg_attr(
     target_endian = "little",
@@ -21,7 +21,6 @@ use bpf::link::Link;
 use kernel::prelude::*;
 use lskel::{
     LoadError,
-    Open,
     Skeleton, //
 };
 use object::LabStacks;
@@ -36,18 +35,13 @@ module! {
 }
 
 struct Stacks {
-    _links: [Link; 2],
+    _links: KVec<Link>,
 }
 
 impl Stacks {
     fn load() -> Result<Self, LoadError> {
-        let links = Skeleton::<Open<LabStacks>>::open()
-            .load()?
-            .attach()?
-            .into_links();
-
         Ok(Self {
-            _links: [links.slab, links.page],
+            _links: Skeleton::<LabStacks>::open().load()?.attach()?,
         })
     }
 }

@@ -1,22 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loads light skeletons that user space hands in, for tests: it trusts them as it would its own.
+//! Loads objects that user space hands in, for tests: it trusts them as it would its own.
 //!
-//! One write to `/dev/lskel_blob` is one object: four `u32` (number of maps, number of progs, size of the
-//! data, size of the instructions, both in bytes), `max_entries` of each map (0: as the object says), the data,
-//! the instructions. The write fails with the errno of the load; dmesg names the step. What was loaded is
-//! taken out again before the write returns.
+//! One write to `/dev/lskel_blob` is one object, in one of two forms: for the loader prog of `lskel`, as a
+//! generated file has it, or for a loader prog of its own, as libbpf writes them. Numbers are `u32`, names
+//! have their length before them and NUL behind.
+//!
+//! | for `lskel` | for libbpf's |
+//! |---|---|
+//! | 1 | 0 |
+//! | number of maps, progs and commands, size of the data, offset of the BTF's attr or 0 | number of maps and progs, size of the data and of the instructions |
+//! | for each map: attr, offset of its value or 0, size of its value, name | for each map: `max_entries`, or 0 |
+//! | for each prog: attr, name | |
+//! | for each command: record, op (in the order of `Command`), two operands, name | |
+//! | the data | the data, the instructions |
+//!
+//! The write fails with the errno of the load; dmesg names the step. What was loaded stays until the next write, or
+//! until the file is closed.
 
 #![allow(
     unsafe_code,
     reason = "a test: what user space hands in is taken at its word"
 )]
 
-mod bpf;
-mod lskel;
+pub mod bpf;
+pub mod lskel;
 
-use bpf::fd::OwnedFd;
+use bpf::{
+    fd::{
+        KeptOpen,
+        OwnedFd, //
+    },
+    map::Map,
+    syscall::{
+        self,
+        MapCreate,
+        ProgLoad, //
+    }, //
+};
 use kernel::{
+    bindings,
+    error::to_result,
     fs::{
         File,
         Kiocb, //
@@ -27,16 +51,16 @@ use kernel::{
         MiscDeviceOptions,
         MiscDeviceRegistration, //
     },
-    prelude::*, //
+    new_mutex,
+    prelude::*,
+    sync::Mutex, //
 };
 use lskel::{
-    abi::{
-        bpf_loader_ctx,
-        bpf_map_desc,
-        bpf_prog_desc,
-        BPF_SKEL_KERNEL, //
-    },
-    loader::load_and_run, //
+    Command,
+    MapDef,
+    ObjectDef,
+    ProgDef,
+    Skeleton, //
 };
 
 module! {
@@ -62,100 +86,200 @@ impl kernel::InPlaceModule for LskelBlob {
     }
 }
 
-struct Device;
+#[pin_data]
+struct Device {
+    /// What the last write has loaded.
+    #[pin]
+    kept: Mutex<KVec<KeptOpen>>,
+}
 
 #[vtable]
 impl MiscDevice for Device {
-    type Ptr = KBox<Self>;
+    type Ptr = Pin<KBox<Self>>;
 
-    fn open(_file: &File, _misc: &MiscDeviceRegistration<Self>) -> Result<KBox<Self>> {
-        Ok(KBox::new(Device, GFP_KERNEL)?)
+    fn open(_file: &File, _misc: &MiscDeviceRegistration<Self>) -> Result<Pin<KBox<Self>>> {
+        KBox::pin_init(
+            pin_init!(Self {
+                kept <- new_mutex!(KVec::new()),
+            }),
+            GFP_KERNEL,
+        )
     }
 
-    fn write_iter(_kiocb: Kiocb<'_, Self::Ptr>, iov: &mut IovIterSource<'_>) -> Result<usize> {
+    fn write_iter(kiocb: Kiocb<'_, Self::Ptr>, iov: &mut IovIterSource<'_>) -> Result<usize> {
         let mut request = KVVec::new();
         let len = iov.copy_from_iter_vec(&mut request, GFP_KERNEL)?;
+        let mut request = Request(&request);
+        let device = kiocb.file();
+        let mut kept = device.kept.lock();
 
-        load(&request)?;
+        *kept = KVec::new();
+        *kept = match request.number()? {
+            1 => load(request),
+            _ => load_libbpfs(request),
+        }?;
         Ok(len)
     }
 }
 
-/// Cuts a `u32` off the front.
-fn take_u32(bytes: &mut &[u8]) -> Result<u32> {
-    let (head, rest) = bytes.split_first_chunk::<4>().ok_or(EINVAL)?;
+/// What is left of a request.
+struct Request<'a>(&'a [u8]);
 
-    *bytes = rest;
-    Ok(u32::from_ne_bytes(*head))
+impl<'a> Request<'a> {
+    fn bytes(&mut self, len: u32) -> Result<&'a [u8]> {
+        let (bytes, rest) = self.0.split_at_checked(len as usize).ok_or(EINVAL)?;
+
+        self.0 = rest;
+        Ok(bytes)
+    }
+
+    fn number(&mut self) -> Result<u32> {
+        let bytes = self.bytes(4)?.first_chunk().ok_or(EINVAL)?;
+
+        Ok(u32::from_ne_bytes(*bytes))
+    }
+
+    /// An offset, where 0 is none.
+    fn offset(&mut self) -> Result<Option<u32>> {
+        Ok(Some(self.number()?).filter(|&offset| offset != 0))
+    }
+
+    /// # Safety
+    ///
+    /// It must not be used any more when the request is gone.
+    unsafe fn name(&mut self) -> Result<&'static CStr> {
+        let len = self.number()?;
+        let name = CStr::from_bytes_with_nul(self.bytes(len.checked_add(1).ok_or(EINVAL)?)?)
+            .map_err(|_| EINVAL)?;
+
+        // SAFETY: by this function's contract.
+        Ok(unsafe { &*core::ptr::from_ref(name) })
+    }
 }
 
-/// A `u32` of a context.
-fn ctx_u32(ctx: &[u64], offset: usize) -> Result<i32> {
-    let word = ctx.get(offset / 8).ok_or(EINVAL)?.to_ne_bytes();
-    let half = word
-        .get(offset % 8..)
-        .and_then(|half| half.first_chunk::<4>())
-        .ok_or(EINVAL)?;
+fn load(mut request: Request<'_>) -> Result<KVec<KeptOpen>> {
+    let [maps, progs, commands, len] = [
+        request.number()?,
+        request.number()?,
+        request.number()?,
+        request.number()?,
+    ];
+    let btf = request.offset()?;
+    let mut map_defs = KVec::new();
+    let mut prog_defs = KVec::new();
+    let mut command_list = KVVec::new();
 
-    Ok(i32::from_ne_bytes(*half))
+    for _ in 0..maps {
+        let def = MapDef {
+            attr: request.number()?,
+            value: request.offset()?,
+            value_size: request.number()?,
+            // SAFETY: what is made of it here goes at the end of this function.
+            name: unsafe { request.name() }?,
+            // The loader does not ask for the rest.
+            map_type: 0,
+            key_size: 0,
+            max_entries: 0,
+            frozen: false,
+        };
+        map_defs.push(def, GFP_KERNEL)?;
+    }
+    for _ in 0..progs {
+        let def = ProgDef {
+            attr: request.number()?,
+            // SAFETY: as above.
+            name: unsafe { request.name() }?,
+            section: c"",
+            prog_type: 0,
+            expected_attach_type: 0,
+        };
+        prog_defs.push(def, GFP_KERNEL)?;
+    }
+    for _ in 0..commands {
+        let [record, op, a, b] = [
+            request.number()?,
+            request.number()?,
+            request.number()?,
+            request.number()?,
+        ];
+        let (a, b) = (a as usize, b as usize);
+        // SAFETY: as above.
+        let name = unsafe { request.name() }?;
+        let command = match op {
+            0 => Command::LoadBtf,
+            1 => Command::CreateMap(a),
+            2 => Command::UpdateMap(a),
+            3 => Command::FreezeMap(a),
+            4 => Command::Find(a, name),
+            5 => Command::LoadProg(a),
+            6 => Command::PutProg(a, b),
+            _ => return Err(EINVAL),
+        };
+        command_list.push((record, command), GFP_KERNEL)?;
+    }
+
+    // SAFETY: they live to the end of this function, and so does what is made of them: errors are said here.
+    let def = unsafe {
+        ObjectDef {
+            name: c"blob",
+            data: &*core::ptr::from_ref(request.bytes(len)?),
+            btf,
+            maps: &*core::ptr::from_ref(&*map_defs),
+            progs: &*core::ptr::from_ref(&*prog_defs),
+            commands: &*core::ptr::from_ref(&*command_list),
+        }
+    };
+    // SAFETY: the lifetime as above; the rest is this module's purpose.
+    let loaded = unsafe { Skeleton::open_def(&*core::ptr::from_ref(&def)) }
+        .load()
+        .inspect_err(|e| pr_err!("{e}\n"))?;
+
+    Ok(loaded.keep_all_open().inspect_err(|e| pr_err!("{e}\n"))?)
 }
 
-fn load(mut request: &[u8]) -> Result {
-    let maps = take_u32(&mut request)? as usize;
-    let progs = take_u32(&mut request)? as usize;
-    let data_len = take_u32(&mut request)? as usize;
-    let insns_len = take_u32(&mut request)? as usize;
-    // Both counts are of 32 bits: nothing of this can wrap in 64.
-    let progs_at = size_of::<bpf_loader_ctx>() + maps * size_of::<bpf_map_desc>();
-    let size = progs_at + progs * size_of::<bpf_prog_desc>();
+// What libbpf's loader progs have as context: a head of six words (size, `BPF_SKEL_KERNEL`, and four that stay
+// 0), four words for each map (fd, `max_entries`, two that stay 0), one for each prog (fd). A fd of 0 is none.
+const HEAD: usize = 6;
+const MAP: usize = 4;
+const BPF_SKEL_KERNEL: u32 = 1;
 
-    if size > usize::from(u16::MAX) {
+fn load_libbpfs(mut request: Request<'_>) -> Result<KVec<KeptOpen>> {
+    let [maps, progs, data_len, insns_len] = [
+        request.number()?,
+        request.number()?,
+        request.number()?,
+        request.number()?,
+    ];
+    let (maps, progs) = (maps as usize, progs as usize);
+    let words = HEAD + maps * MAP + progs;
+
+    if words > usize::from(u16::MAX) / 4 {
         return Err(E2BIG);
     }
-    let mut ctx = KVVec::<u64>::from_elem(0, size.div_ceil(8), GFP_KERNEL)?;
+    let mut ctx = KVVec::<u32>::from_elem(0, words, GFP_KERNEL)?;
 
-    // In the words of the ABI: sz and flags, then three that stay 0, then two words a map, then half of one
-    // a prog.
-    let halves = |low: u32, high: u32| {
-        let mut word = [0; 8];
-        word[..4].copy_from_slice(&low.to_ne_bytes());
-        word[4..].copy_from_slice(&high.to_ne_bytes());
-        u64::from_ne_bytes(word)
-    };
-    *ctx.get_mut(0).ok_or(EINVAL)? = halves(size as u32, BPF_SKEL_KERNEL);
+    *ctx.get_mut(0).ok_or(EINVAL)? = 4 * words as u32;
+    *ctx.get_mut(1).ok_or(EINVAL)? = BPF_SKEL_KERNEL;
     for map in 0..maps {
-        *ctx.get_mut(3 + 2 * map).ok_or(EINVAL)? = halves(0, take_u32(&mut request)?);
+        *ctx.get_mut(HEAD + map * MAP + 1).ok_or(EINVAL)? = request.number()?;
     }
-    let (data, request) = request.split_at_checked(data_len).ok_or(EINVAL)?;
-    let insns = request.get(..insns_len).ok_or(EINVAL)?;
+    let (data, insns) = (request.bytes(data_len)?, request.bytes(insns_len)?);
+    run_libbpfs(data, insns, &mut ctx)
+        .inspect_err(|e| pr_err!("libbpf's loader prog failed: {e:?}\n"))?;
 
-    // SAFETY: the context has `size` bytes and is made of integers; the rest is this module's purpose.
-    unsafe {
-        load_and_run(
-            data,
-            insns,
-            ctx.as_mut_ptr(),
-            size as u32,
-            &mut KVVec::new(),
-        )
-    }
-    .inspect_err(|e| pr_err!("{e}\n"))?;
-
-    // Each fd is closed, also when one is missing.
+    let place = |n: usize| HEAD + n.min(maps) * MAP + n.saturating_sub(maps);
+    let mut kept = KVec::new();
     let mut missing = 0;
-    let mut close = |at| -> Result {
-        match ctx_u32(&ctx, at)? {
-            // SAFETY: the loader prog has opened it, and nothing else knows of it.
-            fd @ 1.. => drop(unsafe { OwnedFd::from_ret(fd) }),
+
+    for n in 0..maps + progs {
+        match ctx.get(place(n)) {
+            Some(&fd @ 1..) => {
+                // SAFETY: the loader prog has opened it, and nothing else knows of it.
+                let fd = unsafe { OwnedFd::from_ret(fd as c_int) }?;
+                kept.push(fd.keep_open()?, GFP_KERNEL)?;
+            }
             _ => missing += 1,
         }
-        Ok(())
-    };
-    for map in 0..maps {
-        close(size_of::<bpf_loader_ctx>() + map * size_of::<bpf_map_desc>())?;
-    }
-    for prog in 0..progs {
-        close(progs_at + prog * size_of::<bpf_prog_desc>())?;
     }
     if missing > 0 {
         pr_err!(
@@ -164,5 +288,28 @@ fn load(mut request: &[u8]) -> Result {
         );
         return Err(EBADF);
     }
-    Ok(())
+    Ok(kept)
+}
+
+fn run_libbpfs(data: &[u8], insns: &[u8], ctx: &mut [u32]) -> Result {
+    let map = syscall::map_create(&MapCreate {
+        map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+        map_name: c"__loader.map",
+        key_size: 4,
+        value_size: u32::try_from(data.len())?,
+        max_entries: 1,
+        map_flags: 0,
+    })?;
+    Map::get_from_fd(&map)?.write(0, data)?;
+    let prog = syscall::prog_load(&ProgLoad {
+        prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL,
+        prog_name: c"__loader.prog",
+        insns,
+        license: c"Dual BSD/GPL",
+        prog_flags: bindings::BPF_F_SLEEPABLE,
+        fd_array: &[map.as_raw()],
+    })?;
+
+    // SAFETY: this module's purpose.
+    to_result(unsafe { syscall::prog_run(&prog, ctx) }?)
 }

@@ -8,15 +8,18 @@
 
 #![deny(unsafe_code)]
 
-mod bpf;
+pub mod bpf;
 #[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
 #[cfg_attr(target_endian = "little", path = "features.lskel-little-endian.rs")]
 #[cfg_attr(target_endian = "big", path = "features.lskel-big-endian.rs")]
 mod features;
-mod lskel;
+pub mod lskel;
 
 use bpf::link::Link;
 use features::{
+    globals,
+    maps,
+    progs,
     Bss,
     Features, //
 };
@@ -26,7 +29,6 @@ use kernel::{
 };
 use lskel::{
     LoadError,
-    Open,
     Shared,
     Skeleton, //
 };
@@ -49,35 +51,43 @@ struct LskelFeatures {
 
 impl kernel::Module for LskelFeatures {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let mut open = Skeleton::<Open<Features>>::open();
+        let mut open = Skeleton::<Features>::open();
 
         // Before the load: the verifier takes what is in .rodata for constants.
-        let rodata = open.globals_mut(|sections| &sections.rodata)?;
+        let rodata = open.globals_mut(globals::rodata)?;
         rodata.answer.set(42);
         rodata.loader_pid.set(kernel::current!().pid() as u32);
-        open.globals_mut(|sections| &sections.data)?.step.set(5);
-        open.max_entries_mut().sized = 77;
+        open.globals_mut(globals::data)?.step.set(5);
+        open.set_max_entries(maps::sized, 77)?;
 
         let loaded = open.load().inspect_err(say)?;
 
         // After it: .data and .bss are the memory that the progs work on.
-        let bss = loaded.globals(|sections| &sections.bss)?;
+        let bss = loaded.globals(globals::bss)?;
         bss.from_module.set(1234);
 
-        let progs = loaded.progs();
         // Runs for the commands that attach the others. The kernel empties a prog array when its last fd is
         // closed, at the end of this function.
-        let _jump = progs.jump.attach().inspect_err(say)?;
+        let _jump = loaded.prog(progs::jump).attach().inspect_err(say)?;
         let links = [
-            progs.use_globals.attach().inspect_err(say)?,
-            progs.call_subprogs.attach().inspect_err(say)?,
-            progs.use_ksyms.attach().inspect_err(say)?,
-            progs.ask_for_fields.attach().inspect_err(say)?,
-            progs.count_fentry.attach().inspect_err(say)?,
-            progs.count_fexit.attach().inspect_err(say)?,
-            progs.count_fmod_ret.attach().inspect_err(say)?,
-            progs.count_tp_btf.attach().inspect_err(say)?,
-            progs.count_lsm.attach().inspect_err(say)?,
+            loaded.prog(progs::use_globals).attach().inspect_err(say)?,
+            loaded
+                .prog(progs::call_subprogs)
+                .attach()
+                .inspect_err(say)?,
+            loaded.prog(progs::use_ksyms).attach().inspect_err(say)?,
+            loaded
+                .prog(progs::ask_for_fields)
+                .attach()
+                .inspect_err(say)?,
+            loaded.prog(progs::count_fentry).attach().inspect_err(say)?,
+            loaded.prog(progs::count_fexit).attach().inspect_err(say)?,
+            loaded
+                .prog(progs::count_fmod_ret)
+                .attach()
+                .inspect_err(say)?,
+            loaded.prog(progs::count_tp_btf).attach().inspect_err(say)?,
+            loaded.prog(progs::count_lsm).attach().inspect_err(say)?,
         ];
 
         Ok(Self { bss, _links: links })

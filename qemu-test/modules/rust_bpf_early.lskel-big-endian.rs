@@ -4,78 +4,87 @@
 //! Light skeleton of `rust_bpf_early.bpf.c`, big endian.
 
 #![allow(dead_code, reason = "a user takes what it needs")]
+#![allow(non_snake_case, non_upper_case_globals, reason = "names stay with C")]
 
 use crate::lskel::{
+    Command,
     Globals,
     MapDef,
+    MapId,
     Object,
+    ObjectDef,
     ProgDef,
+    ProgId,
     Section,
     Var, //
 };
-use kernel::prelude::*;
-
-crate::lskel::fields! {
-    /// The maps of `rust_bpf_early`, in the loader's order.
-    pub(crate) struct Maps {
-        /// `rust_bpf.bss`, array, 1 entry of 4 bytes.
-        bss,
-    }
-}
-
-crate::lskel::fields! {
-    /// The progs of `rust_bpf_early`, in the loader's order.
-    pub(crate) struct Progs {
-        /// `SEC("lsm/settime")`
-        no_settime,
-    }
-}
+use kernel::bindings;
 
 /// The object `rust_bpf_early`.
 pub(crate) enum RustBpfEarly {}
 
-// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context with
-// the fields of `Maps` and then those of `Progs`, in their order.
+// SAFETY: lskel-gen has made the data for machines of this byte order, and this of the same commands.
 unsafe impl Object for RustBpfEarly {
-    type Maps = Maps<()>;
-    type Progs = Progs<()>;
-    type Sections = Sections;
-
-    const NAME: &'static CStr = c"rust_bpf_early";
-    const DATA: &'static [u8] = include_bytes!("rust_bpf_early.lskel-big-endian.data");
-    const INSNS: &'static [u8] = include_bytes!("rust_bpf_early.lskel-big-endian.insns");
-
-    const MAPS: Maps<MapDef> = Maps {
-        bss: MapDef {
-            name: c"rust_bpf.bss",
-            map_type: 2,
-            key_size: 4,
-            value_size: 4,
-            max_entries: 1,
-        },
-    };
-
-    const PROGS: Progs<ProgDef> = Progs {
-        no_settime: ProgDef {
-            name: c"no_settime",
-            section: c"lsm/settime",
-            prog_type: 29,
-            expected_attach_type: 27,
-            load_attr: 2112,
-            lookups: &[(c"bpf_lsm_settime", 2220)],
-        },
-    };
-
-    const SECTIONS: Sections = Sections {
-        // SAFETY: from there the loader prog takes what it puts into this map.
-        bss: unsafe { Section::new(1912, |maps: &Maps<_>| &maps.bss) },
+    const DEF: &'static ObjectDef = &ObjectDef {
+        name: c"rust_bpf_early",
+        data: include_bytes!("rust_bpf_early.lskel-big-endian.data"),
+        btf: Some(408),
+        maps: &[
+            // 0: `rust_bpf.bss`
+            MapDef {
+                name: c"rust_bpf.bss",
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+                key_size: 4,
+                value_size: 4,
+                max_entries: 1,
+                attr: 440,
+                value: Some(504),
+                frozen: false,
+            },
+        ],
+        progs: &[
+            // 0: `no_settime`
+            ProgDef {
+                name: c"no_settime",
+                section: c"lsm/settime",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
+                expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
+                attr: 584,
+            },
+        ],
+        commands: &[
+            // From this record of the table on:
+            (1, Command::LoadBtf),
+            (3, Command::CreateMap(0)),
+            (11, Command::Find(0, c"bpf_lsm_settime")),
+            (14, Command::LoadProg(0)),
+        ],
     };
 }
 
-/// Where the globals of `rust_bpf_early` are.
-pub(crate) struct Sections {
+/// The maps of `rust_bpf_early`.
+pub(crate) mod maps {
+    use super::*;
+
+    /// `rust_bpf.bss`, array, 1 entry of 4 bytes.
+    pub(crate) const bss: MapId<RustBpfEarly> = MapId::new::<0>();
+}
+
+/// The progs of `rust_bpf_early`, each with how it is attached.
+pub(crate) mod progs {
+    use super::*;
+    use crate::lskel::prog;
+
+    /// `SEC("lsm/settime")`
+    pub(crate) const no_settime: ProgId<RustBpfEarly, prog::Tracing> = ProgId::new::<0>();
+}
+
+/// The globals of `rust_bpf_early`, by section.
+pub(crate) mod globals {
+    use super::*;
+
     /// `.bss`
-    pub(crate) bss: Section<RustBpfEarly, Bss>,
+    pub(crate) const bss: Section<RustBpfEarly, Bss> = Section::new::<0>();
 }
 
 /// Globals in section `.bss`.
@@ -89,5 +98,8 @@ const _: () = {
     assert!(core::mem::offset_of!(Bss, refused) == 0);
 };
 
-// SAFETY: `#[repr(C)]`, made of `Var`s, arrays and structs of such; each gap is a field.
-unsafe impl Globals for Bss {}
+// SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
+unsafe impl Globals for Bss {
+    const FROZEN: bool = false;
+    const GAPS: &'static [(usize, usize)] = &[];
+}

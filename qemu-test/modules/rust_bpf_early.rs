@@ -5,7 +5,7 @@
 
 #![deny(unsafe_code)]
 
-mod bpf;
+pub mod bpf;
 #[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
 #[cfg_attr(
     target_endian = "little",
@@ -13,10 +13,12 @@ mod bpf;
 )]
 #[cfg_attr(target_endian = "big", path = "rust_bpf_early.lskel-big-endian.rs")]
 mod early;
-mod lskel;
+pub mod lskel;
 
 use bpf::link::Link;
 use early::{
+    globals,
+    progs,
     Bss,
     RustBpfEarly, //
 };
@@ -27,7 +29,6 @@ use kernel::sync::SetOnce;
 use lskel::initcall::late_initcall_sync;
 use lskel::{
     LoadError,
-    Open,
     Shared,
     Skeleton, //
 };
@@ -48,12 +49,12 @@ struct Early {
 
 impl Early {
     fn load() -> Result<Self, LoadError> {
-        let loaded = Skeleton::<Open<RustBpfEarly>>::open().load()?;
-        let counts = loaded.globals(|sections| &sections.bss)?;
+        let loaded = Skeleton::<RustBpfEarly>::open().load()?;
+        let counts = loaded.globals(globals::bss)?;
 
         Ok(Self {
             counts,
-            _link: loaded.attach()?.into_links().no_settime,
+            _link: loaded.prog(progs::no_settime).attach()?,
         })
     }
 

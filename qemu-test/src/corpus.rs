@@ -10,9 +10,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::{ensure, Context, Result};
-use lskel_gen::skeleton::{ByteOrder, Map, Skeleton};
+use lskel_gen::skeleton::{ByteOrder, Map, Prog, Skeleton, What};
 use lskel_gen::worker::{Request, Worker};
-use scenarios::{mode, CORPUS_DIR, CORPUS_TESTMOD, MODULE_DIR};
+use scenarios::{mode, CORPUS_DIR, CORPUS_TESTMOD, LIBBPFS, MODULE_DIR, SAME_STATE};
 
 use crate::run::{Bench, FAILED};
 
@@ -46,10 +46,22 @@ pub struct Args {
     /// Load bpftool's light skeletons too, and fail where one of them loads and ours does not
     #[arg(long)]
     compare: bool,
+    /// `libbpf`: load each object by libbpf's own loader prog, too, and fail where that leaves the kernel in another state
+    #[arg(long, value_name = "NAME", value_parser = ["libbpf"])]
+    loader: Option<String>,
 }
 
-/// How far one object came: `Err` says why no further.
-type Outcome = Result<(), String>;
+/// What is written to /dev/lskel_blob for one object, and what for the same by libbpf's own loader prog.
+struct Requests {
+    ours: Vec<u8>,
+    libbpfs: Option<Vec<u8>>,
+}
+
+/// How far one object came: `Err` says why no further, `Ok` whether libbpf's own loader prog was seen to do the same.
+type Outcome = Result<bool, String>;
+
+/// What a line begins with that says that the two have not done the same.
+const ANOTHER_STATE: &str = "not loaded: libbpf's loader leaves another state";
 
 /// Generates, loads, prints the table.
 pub fn run(mut bench: Bench, args: &Args) -> Result<ExitCode> {
@@ -63,13 +75,14 @@ pub fn run(mut bench: Bench, args: &Args) -> Result<ExitCode> {
     };
     let ours = generate(&objects, |path| {
         let skeleton = lskel(&worker, path, args)?;
-        Ok(request(
-            ByteOrder::Little,
-            &ring_sizes(&skeleton),
-            skeleton.progs.len(),
-            &skeleton.data,
-            &skeleton.insns,
-        ))
+        let sizes = ring_sizes(&skeleton);
+        let theirs = skeleton.libbpf.as_ref().filter(|_| args.loader.is_some());
+        Ok(Requests {
+            ours: request(ByteOrder::Little, &skeleton, &sizes),
+            libbpfs: theirs.map(|theirs| {
+                libbpfs_request(&sizes, skeleton.progs.len(), &theirs.data, &theirs.insns)
+            }),
+        })
     });
     let loaded = load(&bench, args, "corpus", &ours)?;
     let theirs = if args.compare {
@@ -77,7 +90,10 @@ pub fn run(mut bench: Bench, args: &Args) -> Result<ExitCode> {
         // bpftool's header does not tell the maps' types; ours does, and they are the same maps.
         let theirs = generate(&objects, |path| {
             let sizes = lskel(&worker, path, args).map(|skeleton| ring_sizes(&skeleton));
-            bpftool(path, sizes.unwrap_or_default())
+            Ok(Requests {
+                ours: bpftool(path, sizes.unwrap_or_default())?,
+                libbpfs: None,
+            })
         });
         Some(load(&bench, args, "corpus-bpftool", &theirs)?)
     } else {
@@ -88,16 +104,16 @@ pub fn run(mut bench: Bench, args: &Args) -> Result<ExitCode> {
     for (name, outcome) in &loaded {
         let bpftools = theirs.as_ref().and_then(|theirs| theirs.get(name));
         let mark = match (outcome, bpftools) {
-            (Err(_), Some(Ok(()))) => {
+            (Err(_), Some(Ok(_))) => {
                 behind += 1;
                 "  [bpftool's loads]"
             }
-            (Ok(()), Some(Err(_))) => "  [bpftool's does not]",
+            (Ok(_), Some(Err(_))) => "  [bpftool's does not]",
             _ => "",
         };
         match outcome {
-            Ok(()) if mark.is_empty() => {}
-            Ok(()) => println!("{name:<44} loaded{mark}"),
+            Ok(_) if mark.is_empty() => {}
+            Ok(_) => println!("{name:<44} loaded{mark}"),
             Err(why) => println!("{name:<44} {why}{mark}"),
         }
     }
@@ -109,11 +125,25 @@ pub fn run(mut bench: Bench, args: &Args) -> Result<ExitCode> {
             theirs.values().filter(|outcome| outcome.is_ok()).count()
         );
     }
+    let others = |why: &String| why.starts_with(ANOTHER_STATE);
+    let other_states = loaded
+        .values()
+        .filter(|outcome| outcome.as_ref().is_err_and(others))
+        .count();
+    if args.loader.is_some() {
+        println!(
+            "libbpf's loader: {} in the same state, {other_states} in another",
+            loaded
+                .values()
+                .filter(|outcome| **outcome == Ok(true))
+                .count()
+        );
+    }
     println!(
         "{generated} generated, {loads} loaded, {} refused",
         loaded.len() - loads
     );
-    Ok(if behind > 0 {
+    Ok(if behind + other_states > 0 {
         ExitCode::from(FAILED)
     } else {
         ExitCode::SUCCESS
@@ -142,8 +172,8 @@ fn objects(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
 /// What `make` makes of each object, two at a time.
 fn generate(
     objects: &BTreeMap<String, PathBuf>,
-    make: impl Fn(&Path) -> Result<Vec<u8>, String> + Sync,
-) -> BTreeMap<String, Result<Vec<u8>, String>> {
+    make: impl Fn(&Path) -> Result<Requests, String> + Sync,
+) -> BTreeMap<String, Result<Requests, String>> {
     let todo = Mutex::new(objects.iter());
     let done = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
@@ -175,7 +205,7 @@ fn lskel(worker: &Worker, path: &Path, args: &Args) -> Result<Skeleton, String> 
         kconfig: args.kconfig.clone(),
         no_license: true,
     };
-    worker.run(&request).map_err(|error| error.to_string())
+    lskel_gen::skeleton(&request, worker).map_err(|error| error.to_string())
 }
 
 /// `max_entries` of each map, where the object leaves it to the loader; 0 for the others.
@@ -187,44 +217,165 @@ fn ring_sizes(skeleton: &Skeleton) -> Vec<u32> {
     skeleton.maps.iter().map(size).collect()
 }
 
-/// One write to /dev/lskel_blob; see qemu-test/modules/lskel_blob.rs.
-fn request(
+/// Numbers and names, as /dev/lskel_blob takes them.
+struct Words {
+    bytes: Vec<u8>,
     order: ByteOrder,
-    max_entries: &[u32],
-    progs: usize,
-    data: &[u8],
-    insns: &[u8],
-) -> Vec<u8> {
-    let numbers = [max_entries.len(), progs, data.len(), insns.len()].map(|n| n as u32);
-    let mut bytes: Vec<u8> = numbers
-        .iter()
-        .chain(max_entries)
-        .flat_map(|n| match order {
-            ByteOrder::Little => n.to_le_bytes(),
-            ByteOrder::Big => n.to_be_bytes(),
-        })
-        .collect();
-    bytes.extend(data);
-    bytes.extend(insns);
-    bytes
 }
 
-/// The module's own blobs for machines of the order `blobs`, as one request to a machine of the order `guest`.
+impl Words {
+    fn number(&mut self, number: u32) {
+        self.bytes.extend(match self.order {
+            ByteOrder::Little => number.to_le_bytes(),
+            ByteOrder::Big => number.to_be_bytes(),
+        });
+    }
+
+    fn numbers(&mut self, numbers: &[usize]) {
+        for number in numbers {
+            self.number(*number as u32);
+        }
+    }
+
+    fn name(&mut self, name: &str) {
+        self.number(name.len() as u32);
+        self.bytes.extend(name.as_bytes());
+        self.bytes.push(0);
+    }
+}
+
+/// One write to /dev/lskel_blob; see qemu-test/modules/lskel_blob.rs.
+fn request(order: ByteOrder, skeleton: &Skeleton, max_entries: &[u32]) -> Vec<u8> {
+    /// Of `max_entries` in the `bpf_attr` of a map's creation.
+    const MAX_ENTRIES: usize = 12;
+
+    let mut words = Words {
+        bytes: Vec::new(),
+        order,
+    };
+    words.numbers(&[
+        1,
+        skeleton.maps.len(),
+        skeleton.progs.len(),
+        skeleton.commands.len(),
+        skeleton.data.len(),
+    ]);
+    words.number(skeleton.btf.unwrap_or(0));
+    for map in &skeleton.maps {
+        words.number(map.attr);
+        words.number(map.value.unwrap_or(0));
+        words.number(map.value_size);
+        words.name(&map.name);
+    }
+    for prog in &skeleton.progs {
+        words.number(prog.attr);
+        words.name(&prog.name);
+    }
+    for command in &skeleton.commands {
+        let (op, a, b, name) = match &command.what {
+            What::LoadBtf => (0, 0, 0, ""),
+            What::CreateMap(map) => (1, *map, 0, ""),
+            What::UpdateMap(map) => (2, *map, 0, ""),
+            What::FreezeMap(map) => (3, *map, 0, ""),
+            What::Find { prog, name } => (4, *prog, 0, &**name),
+            What::LoadProg(prog) => (5, *prog, 0, ""),
+            What::PutProg { map, prog } => (6, *map, *prog, ""),
+        };
+        words.number(command.record);
+        words.numbers(&[op, a, b]);
+        words.name(name);
+    }
+    let mut data = skeleton.data.clone();
+    for (map, size) in skeleton.maps.iter().zip(max_entries) {
+        if *size != 0 {
+            let at = map.attr as usize + MAX_ENTRIES;
+            data[at..at + 4].copy_from_slice(&size.to_le_bytes());
+        }
+    }
+    words.bytes.extend(data);
+    words.bytes
+}
+
+/// The same for a loader prog that libbpf has written.
+fn libbpfs_request(max_entries: &[u32], progs: usize, data: &[u8], insns: &[u8]) -> Vec<u8> {
+    let mut words = Words {
+        bytes: Vec::new(),
+        order: ByteOrder::Little,
+    };
+    words.numbers(&[0, max_entries.len(), progs, data.len(), insns.len()]);
+    for size in max_entries {
+        words.number(*size);
+    }
+    words.bytes.extend(data);
+    words.bytes.extend(insns);
+    words.bytes
+}
+
+/// The module's own object for machines of the order `blobs`, as one request to a machine of the order `guest`.
 pub fn of_the_module(blobs: ByteOrder, guest: ByteOrder) -> Result<Vec<u8>> {
     let file = |what| {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../iterators");
         let path = format!("{folder}/iterators.lskel-{blobs}.{what}");
         fs::read(&path).with_context(|| format!("reading {path}"))
     };
-    let skeleton = String::from_utf8_lossy(&file("rs")?).into_owned();
-    let count = |what| skeleton.matches(what).count();
-    Ok(request(
-        guest,
-        &vec![0; count(": MapDef {")],
-        count(": ProgDef {"),
-        &file("data")?,
-        &file("insns")?,
-    ))
+    let text = String::from_utf8_lossy(&file("rs")?).into_owned();
+    let mut skeleton = Skeleton {
+        data: file("data")?,
+        btf: number(&text, "btf: Some("),
+        ..Skeleton::default()
+    };
+    for def in text.split("MapDef {").skip(1) {
+        skeleton.maps.extend(map_def(def));
+    }
+    for def in text.split("ProgDef {").skip(1) {
+        skeleton.progs.extend(prog_def(def));
+    }
+    Ok(request(guest, &skeleton, &[]))
+}
+
+/// What stands behind `field` first.
+fn number(text: &str, field: &str) -> Option<u32> {
+    let (_, rest) = text.split_once(field)?;
+    rest.split(|c: char| !c.is_ascii_digit())
+        .next()?
+        .parse()
+        .ok()
+}
+
+fn c_str(text: &str) -> Option<String> {
+    Some(
+        text.split_once("name: c\"")?
+            .1
+            .split_once('"')?
+            .0
+            .to_owned(),
+    )
+}
+
+/// What the loader asks for in a generated definition. [`None`] for what is none.
+fn map_def(text: &str) -> Option<Map> {
+    Some(Map {
+        name: c_str(text)?,
+        attr: number(text, "attr: ")?,
+        value: number(text, "value: Some("),
+        value_size: number(text, "value_size: ")?,
+        internal: false,
+        map_type: 0,
+        key_size: 0,
+        max_entries: 0,
+        cell: 0,
+        frozen: false,
+    })
+}
+
+fn prog_def(text: &str) -> Option<Prog> {
+    Some(Prog {
+        name: c_str(text)?,
+        attr: number(text, "attr: ")?,
+        section: String::new(),
+        prog_type: 0,
+        expected_attach_type: 0,
+    })
 }
 
 /// The blobs of bpftool's light skeleton, out of the C header that it writes.
@@ -258,8 +409,7 @@ fn bpftool(path: &Path, mut max_entries: Vec<u32>) -> Result<Vec<u8>, String> {
         return Err("the object has no prog and no map".into());
     }
     max_entries.resize(maps, 0);
-    Ok(request(
-        ByteOrder::Little,
+    Ok(libbpfs_request(
         &max_entries,
         progs,
         &blob("opts_data").ok_or_else(no)?,
@@ -272,7 +422,7 @@ fn load(
     bench: &Bench,
     args: &Args,
     log: &str,
-    requests: &BTreeMap<String, Result<Vec<u8>, String>>,
+    requests: &BTreeMap<String, Result<Requests, String>>,
 ) -> Result<BTreeMap<String, Outcome>> {
     let mut outcomes = BTreeMap::new();
     let mut todo = Vec::new();
@@ -301,7 +451,12 @@ fn load(
             vm.initramfs.file(CORPUS_TESTMOD, testmod)?;
         }
         for (name, request) in &batch {
-            vm.initramfs.bytes(format!("{CORPUS_DIR}/{name}"), request);
+            vm.initramfs
+                .bytes(format!("{CORPUS_DIR}/{name}"), &request.ours);
+            if let Some(request) = &request.libbpfs {
+                vm.initramfs
+                    .bytes(format!("{CORPUS_DIR}/{name}{LIBBPFS}"), request);
+            }
         }
         vm.memory = 3072;
         vm.run_limit = RUN_LIMIT;
@@ -339,7 +494,8 @@ fn read_report(log: &Path) -> Result<BTreeMap<String, Outcome>> {
         if let Some(diagnostic) = line.strip_prefix("# ") {
             why = diagnostic.to_owned();
         } else if let Some(result) = line.strip_prefix("ok ") {
-            outcomes.insert(name(result), Ok(()));
+            outcomes.insert(name(result), Ok(why == SAME_STATE));
+            why.clear();
         } else if let Some(result) = line.strip_prefix("not ok ") {
             outcomes.insert(name(result), Err(format!("not loaded: {why}")));
         }

@@ -2,7 +2,9 @@
 
 //! BPF in words, spelled as in the verifier's log.
 
-use crate::loader::{code::LD_IMM64, Insn};
+use crate::insn::{Insn, LD_IMM64};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 /// Prints one instruction; `next` is the slot after it, which a 64-bit constant also takes.
 pub fn insn(insn: &Insn, next: Option<&Insn>) -> String {
@@ -151,15 +153,24 @@ fn jump(insn: &Insn, narrow: bool) -> String {
 
 /// A helper's name, as libbpf's header has it.
 fn helper(number: i32) -> String {
+    static NAMES: OnceLock<BTreeMap<i32, &str>> = OnceLock::new();
+
+    match NAMES.get_or_init(helpers).get(&number) {
+        Some(name) => format!("{name}#{number}"),
+        None => format!("helper {number}"),
+    }
+}
+
+fn helpers() -> BTreeMap<i32, &'static str> {
     // As in: static long (* const bpf_map_lookup_elem)(…) = (void *) 1;
-    let defs = libbpf_sys::API_HEADERS
-        .iter()
-        .find(|(name, _)| *name == "bpf_helper_defs.h");
-    let suffix = format!("= (void *) {number};");
-    defs.and_then(|(_, text)| text.lines().find(|line| line.ends_with(&suffix)))
-        .and_then(|line| line.split("(* const ").nth(1)?.split(')').next())
-        .map_or_else(
-            || format!("helper {number}"),
-            |name| format!("{name}#{number}"),
-        )
+    let helper = |line: &'static str| {
+        let (definition, number) = line.strip_suffix(';')?.rsplit_once("= (void *) ")?;
+        let name = definition.split("(* const ").nth(1)?.split(')').next()?;
+        Some((number.parse().ok()?, name))
+    };
+    let headers = libbpf_sys::API_HEADERS.iter();
+    headers
+        .filter(|(name, _)| *name == "bpf_helper_defs.h")
+        .flat_map(|(_, text)| text.lines().filter_map(helper))
+        .collect()
 }

@@ -2,10 +2,13 @@
 
 //! The Rust file: names and numbers, no logic. It comes out as rustfmt would leave it.
 
+use std::collections::BTreeSet;
+use std::ffi::CStr;
+
 use crate::globals::{Kind, Layout, Section};
 use crate::input::Input;
 use crate::names;
-use crate::skeleton::{ByteOrder, Map, Prog, Skeleton};
+use crate::skeleton::{ByteOrder, Map, Prog, Skeleton, What};
 use crate::Result;
 
 /// rustfmt's line width.
@@ -48,7 +51,7 @@ struct Named<'a> {
     skeleton: &'a Skeleton,
     maps: Vec<(String, &'a Map)>,
     progs: Vec<(String, &'a Prog)>,
-    /// Each with the field of its map.
+    /// Each with the name of its map.
     sections: Vec<(String, &'a Section)>,
 }
 
@@ -96,8 +99,8 @@ pub fn rust(
 
     let mut out = Text::default();
     named.head(&mut out);
-    named.fields(&mut out);
     named.object(&mut out);
+    named.ids(&mut out);
     named.globals(&mut out);
     Ok(out.text)
 }
@@ -115,265 +118,330 @@ impl Named<'_> {
             self.byte_order.words()
         ));
         out.line("");
+        out.line("#![allow(dead_code, reason = \"a user takes what it needs\")]");
+        out.line(
+            "#![allow(non_snake_case, non_upper_case_globals, reason = \"names stay with C\")]",
+        );
+        out.line("");
 
-        let globals = !self.sections.is_empty();
-        let members = self
-            .sections
-            .iter()
-            .flat_map(|(_, section)| &section.layout.fields);
-        let mut names = (self.maps.iter().map(|(field, _)| field))
-            .chain(self.progs.iter().map(|(field, _)| field))
-            .chain(members.map(|member| &member.name));
-        let c_names = names.any(|name| !names::is_snake_case(name));
-        if globals {
-            out.line("#![allow(dead_code, reason = \"a user takes what it needs\")]");
+        let mut imports = vec!["Object", "ObjectDef"];
+        if !self.maps.is_empty() {
+            imports.extend(["MapDef", "MapId"]);
         }
-        if c_names {
-            out.line("#![allow(non_snake_case, reason = \"names stay with C\")]");
+        if !self.progs.is_empty() {
+            imports.extend(["ProgDef", "ProgId"]);
         }
-        if globals || c_names {
-            out.line("");
+        if !self.skeleton.commands.is_empty() {
+            imports.push("Command");
         }
-
-        let mut imports = vec!["MapDef", "Object", "ProgDef"];
-        if !self.skeleton.slots.is_empty() {
-            imports.push("ProgArraySlot");
+        if !self.sections.is_empty() {
+            imports.extend(["Globals", "Section"]);
         }
-        if globals {
-            imports.extend(["Globals", "Section", "Var"]);
+        for frozen in [false, true] {
+            if self
+                .sections
+                .iter()
+                .any(|(_, section)| self.is_frozen(section) == frozen)
+            {
+                imports.push(wrapper(frozen));
+            }
         }
         imports.sort_unstable();
-        out.line(format!("use {}::{{", self.runtime));
-        out.line(format!("    {}, //", imports.join(",\n    ")));
-        out.line("};");
-        out.line("use kernel::prelude::*;");
+        use_list(out, self.runtime, &imports);
+        if !self.maps.is_empty() || !self.progs.is_empty() {
+            out.line("use kernel::bindings;");
+        }
     }
 
-    /// The structs with a field for each map and each prog.
-    fn fields(&self, out: &mut Text) {
-        let maps = self.maps.iter().map(|(field, map)| (field, map_doc(map)));
-        self.fields_struct(out, "Maps", "maps", maps.collect());
-        let progs = self
-            .progs
-            .iter()
-            .map(|(field, prog)| (field, prog_doc(prog)));
-        self.fields_struct(out, "Progs", "progs", progs.collect());
-    }
-
-    fn fields_struct(
-        &self,
-        out: &mut Text,
-        name: &str,
-        kind: &str,
-        fields: Vec<(&String, String)>,
-    ) {
-        let object = &self.input.name;
-        out.line("");
-        out.block(format!("{}::fields! {{", self.runtime), "}", |out| {
-            if fields.is_empty() {
-                out.line(format!("/// The {kind} of `{object}`: none."));
-                out.line(format!("pub(crate) struct {name} {{}}"));
-                return;
-            }
-            out.line(format!(
-                "/// The {kind} of `{object}`, in the loader's order."
-            ));
-            out.block(format!("pub(crate) struct {name} {{"), "}", |out| {
-                for (field, doc) in fields {
-                    out.line(format!("/// {doc}"));
-                    out.line(format!("{field},"));
-                }
-            });
-        });
+    /// Whether the verifier counts on the values of a section.
+    fn is_frozen(&self, section: &Section) -> bool {
+        self.skeleton.maps[section.map].frozen
     }
 
     /// The object's type and what is known of it.
     fn object(&self, out: &mut Text) {
-        let (name, object) = (&self.input.name, &self.object);
+        let (name, object, skeleton) = (&self.input.name, &self.object, self.skeleton);
         out.line("");
         out.line(format!("/// The object `{name}`."));
         out.line(format!("pub(crate) enum {object} {{}}"));
         out.line("");
-        out.line("// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context with");
-        out.line("// the fields of `Maps` and then those of `Progs`, in their order.");
+        out.line("// SAFETY: lskel-gen has made the data for machines of this byte order, and this of the same commands.");
         out.block(format!("unsafe impl Object for {object} {{"), "}", |out| {
-            out.line("type Maps = Maps<()>;");
-            out.line("type Progs = Progs<()>;");
-            let sections = if self.sections.is_empty() {
-                "()"
-            } else {
-                "Sections"
-            };
-            out.line(format!("type Sections = {sections};"));
-            out.line("");
-            constant(out, "NAME: &'static CStr", &c_str(name));
-            for (constant_name, suffix) in [("DATA", "data"), ("INSNS", "insns")] {
-                let file = format!("{name}.lskel-{}.{suffix}", self.byte_order);
-                constant(
-                    out,
-                    &format!("{constant_name}: &'static [u8]"),
-                    &format!("include_bytes!(\"{file}\")"),
-                );
-            }
-            let maps = self
-                .maps
-                .iter()
-                .map(|(field, map)| (field, map_def(map)))
-                .collect();
-            table(out, "MAPS", "Maps", "MapDef", maps);
-            let progs = self
-                .progs
-                .iter()
-                .map(|(field, prog)| (field, prog_def(prog)))
-                .collect();
-            table(out, "PROGS", "Progs", "ProgDef", progs);
-            self.slots(out);
-            self.section_places(out);
-        });
-    }
-
-    /// What fills prog arrays.
-    fn slots(&self, out: &mut Text) {
-        if self.skeleton.slots.is_empty() {
-            return;
-        }
-        out.line("");
-        out.block(
-            "const PROG_ARRAY_SLOTS: &'static [ProgArraySlot] = &[",
-            "];",
-            |out| {
-                for slot in &self.skeleton.slots {
-                    let (_, map) = &self.maps[slot.map];
-                    let (_, prog) = &self.progs[slot.prog];
-                    let (map, prog) = (escape(&map.name), escape(&prog.name));
-                    out.line(format!("// `{prog}` in `{map}`"));
-                    out.block("ProgArraySlot {", "},", |out| {
-                        out.line(format!("map: {},", slot.map));
-                        out.line(format!("index: {},", slot.index));
-                        out.line(format!("prog: {},", slot.prog));
+            out.block(
+                "const DEF: &'static ObjectDef = &ObjectDef {",
+                "};",
+                |out| {
+                    out.line(format!("name: {},", c_str(name)));
+                    let file = format!("{name}.lskel-{}.data", self.byte_order);
+                    out.line(format!("data: include_bytes!(\"{file}\"),"));
+                    out.line(format!("btf: {:?},", skeleton.btf));
+                    list(out, "maps", &skeleton.maps, |out, number, map| {
+                        out.line(format!("// {number}: `{}`", escape(&map.name)));
+                        out.block("MapDef {", "},", |out| map_def(out, map));
                     });
-                }
-            },
-        );
+                    list(out, "progs", &skeleton.progs, |out, number, prog| {
+                        out.line(format!("// {number}: `{}`", escape(&prog.name)));
+                        out.block("ProgDef {", "},", |out| prog_def(out, prog));
+                    });
+                    if skeleton.commands.is_empty() {
+                        out.line("commands: &[],");
+                        return;
+                    }
+                    out.block("commands: &[", "],", |out| {
+                        out.line("// From this record of the table on:");
+                        for command in &skeleton.commands {
+                            let what = what(&command.what);
+                            let one = format!("({}, {what}),", command.record);
+                            if out.indent * 4 + one.len() <= WIDTH {
+                                out.line(one);
+                            } else {
+                                out.block("(", "),", |out| {
+                                    out.line(format!("{},", command.record));
+                                    out.line(format!("{what},"));
+                                });
+                            }
+                        }
+                    });
+                },
+            );
+        });
     }
 
-    /// Where the globals are.
-    fn section_places(&self, out: &mut Text) {
-        out.line("");
-        if self.sections.is_empty() {
-            out.line("const SECTIONS: () = ();");
-            return;
-        }
-        out.block("const SECTIONS: Sections = Sections {", "};", |out| {
-            for (field, section) in &self.sections {
-                let offset = section.data_offset;
-                out.line("// SAFETY: from there the loader prog takes what it puts into this map.");
-                let new = format!("Section::new({offset}, |maps: &Maps<_>| &maps.{field})");
-                let one = format!("{field}: unsafe {{ {new} }},");
-                if 8 + one.len() <= WIDTH {
-                    out.line(one);
-                } else {
-                    out.block(format!("{field}: unsafe {{"), "},", |out| out.line(new));
+    /// A name for each map, each prog and each section of globals.
+    fn ids(&self, out: &mut Text) {
+        let (name, object) = (&self.input.name, &self.object);
+        if !self.maps.is_empty() {
+            out.line("");
+            out.line(format!("/// The maps of `{name}`."));
+            out.block("pub(crate) mod maps {", "}", |out| {
+                out.line("use super::*;");
+                for (number, (field, map)) in self.maps.iter().enumerate() {
+                    out.line("");
+                    out.line(format!("/// {}", map_doc(map)));
+                    constant(
+                        out,
+                        &format!("{field}: MapId<{object}>"),
+                        &format!("MapId::new::<{number}>()"),
+                    );
                 }
-            }
-        });
+            });
+        }
+        if !self.progs.is_empty() {
+            out.line("");
+            out.line(format!(
+                "/// The progs of `{name}`, each with how it is attached."
+            ));
+            out.block("pub(crate) mod progs {", "}", |out| {
+                out.line("use super::*;");
+                out.line(format!("use {}::prog;", self.runtime));
+                for (number, (field, prog)) in self.progs.iter().enumerate() {
+                    out.line("");
+                    out.line(format!("/// `SEC(\"{}\")`", escape(&prog.section)));
+                    constant(
+                        out,
+                        &format!("{field}: ProgId<{object}, prog::{}>", kind(prog)),
+                        &format!("ProgId::new::<{number}>()"),
+                    );
+                }
+            });
+        }
+        if !self.sections.is_empty() {
+            out.line("");
+            out.line(format!("/// The globals of `{name}`, by section."));
+            out.block("pub(crate) mod globals {", "}", |out| {
+                out.line("use super::*;");
+                for (field, section) in &self.sections {
+                    out.line("");
+                    out.line(format!("/// `{}`", escape(&section.name)));
+                    constant(
+                        out,
+                        &format!("{field}: Section<{object}, {}>", section.layout.name),
+                        &format!("Section::new::<{}>()", section.map),
+                    );
+                }
+            });
+        }
     }
 
     /// The types of globals.
     fn globals(&self, out: &mut Text) {
-        if self.sections.is_empty() {
-            return;
-        }
-        out.line("");
-        out.line(format!(
-            "/// Where the globals of `{}` are.",
-            self.input.name
-        ));
-        out.block("pub(crate) struct Sections {", "}", |out| {
-            for (field, section) in &self.sections {
-                out.line(format!("/// `{}`", escape(&section.name)));
-                let name = &section.layout.name;
-                out.line(format!(
-                    "pub(crate) {field}: Section<{}, {name}>,",
-                    self.object
-                ));
-            }
-        });
         for (_, section) in &self.sections {
+            let name = &section.layout.name;
+            let frozen = self.is_frozen(section);
             let doc = format!("Globals in section `{}`.", escape(&section.name));
-            layout(out, &section.layout, &doc, "types::");
+            layout(out, &section.layout, &doc, frozen, types(frozen));
             out.line("");
-            out.line("// SAFETY: `#[repr(C)]`, made of `Var`s, arrays and structs of such; each gap is a field.");
-            out.line(format!(
-                "unsafe impl Globals for {} {{}}",
-                section.layout.name
-            ));
+            out.line("// SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.");
+            out.block(format!("unsafe impl Globals for {name} {{"), "}", |out| {
+                out.line(format!("const FROZEN: bool = {frozen};"));
+                let gaps = self.gaps(&section.layout, 0);
+                let one = gaps.join(", ");
+                let left = "const GAPS: &'static [(usize, usize)] =";
+                // As rustfmt has it.
+                if one.len() <= 60 && 4 + left.len() + one.len() + 5 <= WIDTH {
+                    out.line(format!("{left} &[{one}];"));
+                } else {
+                    out.block(format!("{left} &["), "];", |out| {
+                        out.line("// In bytes:");
+                        for gap in &gaps {
+                            out.line(format!("{gap},"));
+                        }
+                    });
+                }
+            });
         }
-        let structs = &self.skeleton.globals.structs;
-        if structs.is_empty() {
-            return;
-        }
-        out.line("");
-        out.line("/// Types of globals. Any bytes are a value of them; what Rust has no such type for is bytes.");
-        out.block("pub(crate) mod types {", "}", |out| {
-            out.line(
-                "#![allow(non_camel_case_types, non_snake_case, reason = \"names stay with C\")]",
-            );
-            out.line("");
-            out.line("use super::Var;");
-            for of in structs {
-                layout(
-                    out,
-                    of,
-                    &format!("`struct {}`, {} bytes.", of.name, of.size),
-                    "",
-                );
+        for frozen in [false, true] {
+            let mut used = BTreeSet::new();
+            for (_, section) in &self.sections {
+                if self.is_frozen(section) == frozen {
+                    self.uses(&section.layout, &mut used);
+                }
             }
-        });
+            if used.is_empty() {
+                continue;
+            }
+            let of = if frozen { "frozen globals" } else { "globals" };
+            out.line("");
+            out.line(format!("/// Types of {of}. Any bytes are a value of them; what Rust has no such type for is bytes."));
+            let name = types(frozen).trim_end_matches("::");
+            out.block(format!("pub(crate) mod {name} {{"), "}", |out| {
+                out.line("#![allow(non_camel_case_types, reason = \"names stay with C\")]");
+                out.line("");
+                out.line(format!("use super::{};", wrapper(frozen)));
+                for of in &self.skeleton.globals.structs {
+                    if used.contains(&*of.name) {
+                        let doc = format!("`struct {}`, {} bytes.", of.name, of.size);
+                        layout(out, of, &doc, frozen, "");
+                    }
+                }
+            });
+        }
+    }
+
+    fn struct_of(&self, name: &str) -> Option<&Layout> {
+        let structs = &self.skeleton.globals.structs;
+        structs.iter().find(|of| of.name == name)
+    }
+
+    /// The structs that a type is made of, by name.
+    fn uses<'b>(&'b self, of: &'b Layout, used: &mut BTreeSet<&'b str>) {
+        for field in &of.fields {
+            let mut kind = &field.kind;
+            while let Kind::Array(of, _) = kind {
+                kind = of;
+            }
+            if let Kind::Struct(name) = kind {
+                used.insert(name);
+                if let Some(of) = self.struct_of(name) {
+                    self.uses(of, used);
+                }
+            }
+        }
+    }
+
+    /// What is left out of a type that starts at `at`, as ranges of bytes.
+    fn gaps(&self, of: &Layout, at: u32) -> Vec<String> {
+        let mut gaps = Vec::new();
+        let mut gap = |from: u32, to: u32| {
+            if from < to {
+                gaps.push(vec![format!("({}, {})", at + from, at + to)]);
+            }
+            gaps.len()
+        };
+        let mut end = 0;
+        let mut inner = Vec::new();
+        for field in &of.fields {
+            let place = gap(end, field.offset);
+            inner.push((
+                place,
+                self.gaps_within(&field.kind, field.size, at + field.offset),
+            ));
+            end = field.offset + field.size;
+        }
+        gap(end, of.size);
+        for (place, within) in inner.into_iter().rev() {
+            gaps.insert(place, within);
+        }
+        gaps.concat()
+    }
+
+    fn gaps_within(&self, kind: &Kind, size: u32, at: u32) -> Vec<String> {
+        match kind {
+            Kind::Integer(_) => Vec::new(),
+            Kind::Struct(name) => self
+                .struct_of(name)
+                .map(|of| self.gaps(of, at))
+                .unwrap_or_default(),
+            Kind::Array(of, count) => (0..*count)
+                .flat_map(|n| self.gaps_within(of, size / count, at + n * (size / count)))
+                .collect(),
+        }
     }
 }
 
-/// An associated constant on one line, or on two if one is too narrow.
+/// Imports, one on a line.
+fn use_list(out: &mut Text, path: &str, names: &[&str]) {
+    if let [one] = names {
+        out.line(format!("use {path}::{one};"));
+    } else {
+        out.line(format!("use {path}::{{"));
+        for name in &names[..names.len() - 1] {
+            out.line(format!("    {name},"));
+        }
+        out.line(format!("    {}, //", names[names.len() - 1]));
+        out.line("};");
+    }
+}
+
+/// A field with a list. A comment in it keeps rustfmt from drawing it together.
+fn list<T>(out: &mut Text, field: &str, of: &[T], mut one: impl FnMut(&mut Text, usize, &T)) {
+    if of.is_empty() {
+        out.line(format!("{field}: &[],"));
+        return;
+    }
+    out.block(format!("{field}: &["), "],", |out| {
+        for (number, of) in of.iter().enumerate() {
+            one(out, number, of);
+        }
+    });
+}
+
+/// A constant on one line, or on two if one is too narrow.
 fn constant(out: &mut Text, left: &str, right: &str) {
-    let one = format!("const {left} = {right};");
-    if 4 + one.len() <= WIDTH {
+    let one = format!("pub(crate) const {left} = {right};");
+    if out.indent * 4 + one.len() <= WIDTH {
         out.line(one);
     } else {
-        out.line(format!("const {left} ="));
+        out.line(format!("pub(crate) const {left} ="));
         out.line(format!("    {right};"));
     }
 }
 
-/// What the object says of each map, or prog.
-fn table(out: &mut Text, constant: &str, of: &str, def: &str, values: Vec<(&String, Vec<String>)>) {
-    out.line("");
-    if values.is_empty() {
-        out.line(format!(
-            "const {constant}: {of}<{def}> = {of} {{ none: [] }};"
-        ));
-        return;
+/// The type of a variable.
+fn wrapper(frozen: bool) -> &'static str {
+    if frozen {
+        "Frozen"
+    } else {
+        "Var"
     }
-    out.block(
-        format!("const {constant}: {of}<{def}> = {of} {{"),
-        "};",
-        |out| {
-            for (field, value) in values {
-                out.block(format!("{field}: {def} {{"), "},", |out| {
-                    for line in value {
-                        out.line(line);
-                    }
-                });
-            }
-        },
-    );
+}
+
+/// The module of types that variables are made of.
+fn types(frozen: bool) -> &'static str {
+    if frozen {
+        "frozen_types::"
+    } else {
+        "types::"
+    }
 }
 
 /// A struct with its padding, and the proof that its fields are where C has them.
-fn layout(out: &mut Text, layout: &Layout, doc: &str, types: &str) {
+fn layout(out: &mut Text, layout: &Layout, doc: &str, frozen: bool, types: &str) {
     let name = &layout.name;
+    let wrapper = wrapper(frozen);
     let gap = |out: &mut Text, from: u32, to: u32| {
         if from < to {
-            out.line(format!("_pad{from}: [Var<u8>; {}],", to - from));
+            out.line(format!("_pad{from}: [{wrapper}<u8>; {}],", to - from));
         }
     };
     out.line("");
@@ -383,7 +451,7 @@ fn layout(out: &mut Text, layout: &Layout, doc: &str, types: &str) {
         let mut end = 0;
         for field in &layout.fields {
             gap(out, end, field.offset);
-            let kind = rust_type(&field.kind, types);
+            let kind = rust_type(&field.kind, wrapper, types);
             out.line(format!("pub(crate) {}: {kind},", names::ident(&field.name)));
             end = field.offset + field.size;
         }
@@ -402,44 +470,114 @@ fn layout(out: &mut Text, layout: &Layout, doc: &str, types: &str) {
     });
 }
 
-fn rust_type(kind: &Kind, types: &str) -> String {
+fn rust_type(kind: &Kind, wrapper: &str, types: &str) -> String {
     match kind {
-        Kind::Integer(name) => format!("Var<{name}>"),
-        Kind::Array(of, count) => format!("[{}; {count}]", rust_type(of, types)),
+        Kind::Integer(name) => format!("{wrapper}<{name}>"),
+        Kind::Array(of, count) => format!("[{}; {count}]", rust_type(of, wrapper, types)),
         Kind::Struct(name) => format!("{types}{name}"),
     }
 }
 
-fn map_def(map: &Map) -> Vec<String> {
-    vec![
-        format!("name: {},", c_str(&map.name)),
-        format!("map_type: {},", map.map_type),
-        format!("key_size: {},", map.key_size),
-        format!("value_size: {},", map.value_size),
-        format!("max_entries: {},", map.max_entries),
-    ]
+fn map_def(out: &mut Text, map: &Map) {
+    let map_type = constant_name(
+        // SAFETY: it takes any number, and gives a static text or NULL.
+        unsafe { libbpf_sys::libbpf_bpf_map_type_str(map.map_type) },
+        "bpf_map_type_BPF_MAP_TYPE",
+        map.map_type,
+    );
+    out.line(format!("name: {},", c_str(&map.name)));
+    out.line(format!("map_type: {map_type},"));
+    out.line(format!("key_size: {},", map.key_size));
+    out.line(format!("value_size: {},", map.value_size));
+    out.line(format!("max_entries: {},", map.max_entries));
+    out.line(format!("attr: {},", map.attr));
+    out.line(format!("value: {:?},", map.value));
+    out.line(format!("frozen: {},", map.frozen));
 }
 
-fn prog_def(prog: &Prog) -> Vec<String> {
-    let mut lines = vec![
-        format!("name: {},", c_str(&prog.name)),
-        format!("section: {},", c_str(&prog.section)),
-        format!("prog_type: {},", prog.prog_type),
-        format!("expected_attach_type: {},", prog.expected_attach_type),
-        format!("load_attr: {},", prog.load_attr),
-    ];
-    let lookup = |(name, at): &(String, u32)| format!("({}, {at})", c_str(name));
-    let lookups: Vec<_> = prog.lookups.iter().map(lookup).collect();
-    let one = lookups.join(", ");
-    // As rustfmt has it.
-    if one.len() <= 60 {
-        lines.push(format!("lookups: &[{one}],"));
-    } else {
-        lines.push("lookups: &[".to_owned());
-        lines.extend(lookups.iter().map(|lookup| format!("    {lookup},")));
-        lines.push("],".to_owned());
+fn prog_def(out: &mut Text, prog: &Prog) {
+    let prog_type = constant_name(
+        // SAFETY: as above.
+        unsafe { libbpf_sys::libbpf_bpf_prog_type_str(prog.prog_type) },
+        "bpf_prog_type_BPF_PROG_TYPE",
+        prog.prog_type,
+    );
+    let attach_type = match prog.expected_attach_type {
+        // Of most types this stands for none, and not for what C calls 0.
+        0 if prog.prog_type != libbpf_sys::BPF_PROG_TYPE_CGROUP_SKB => "0".to_owned(),
+        number => constant_name(
+            // SAFETY: as above.
+            unsafe { libbpf_sys::libbpf_bpf_attach_type_str(number) },
+            "bpf_attach_type_BPF",
+            number,
+        ),
+    };
+    out.line(format!("name: {},", c_str(&prog.name)));
+    out.line(format!("section: {},", c_str(&prog.section)));
+    out.line(format!("prog_type: {prog_type},"));
+    out.line(format!("expected_attach_type: {attach_type},"));
+    out.line(format!("attr: {},", prog.attr));
+}
+
+/// The kernel's constant by name, or its number where libbpf does not know it.
+fn constant_name(name: *const std::ffi::c_char, prefix: &str, number: u32) -> String {
+    if name.is_null() {
+        return number.to_string();
     }
-    lines
+    // SAFETY: libbpf's names are static texts.
+    let name = unsafe { CStr::from_ptr(name) };
+    format!(
+        "bindings::{prefix}_{}",
+        name.to_string_lossy().to_ascii_uppercase()
+    )
+}
+
+/// How a prog is attached: `lskel/prog.rs` has the same, and the kernel's compiler compares the two.
+fn kind(prog: &Prog) -> &'static str {
+    use libbpf_sys as c;
+
+    match (prog.prog_type, prog.expected_attach_type) {
+        (c::BPF_PROG_TYPE_TRACING, c::BPF_TRACE_ITER) => "Iter",
+        (c::BPF_PROG_TYPE_LSM, c::BPF_LSM_CGROUP) => "Cgroup",
+        (c::BPF_PROG_TYPE_TRACING | c::BPF_PROG_TYPE_LSM, _) => "Tracing",
+        (c::BPF_PROG_TYPE_RAW_TRACEPOINT | c::BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE, _) => {
+            "RawTracepoint"
+        }
+        (c::BPF_PROG_TYPE_KPROBE, c::BPF_TRACE_KPROBE_MULTI | c::BPF_TRACE_KPROBE_SESSION) => {
+            "KprobeMulti"
+        }
+        (c::BPF_PROG_TYPE_XDP, _)
+        | (
+            c::BPF_PROG_TYPE_SCHED_CLS,
+            c::BPF_TCX_INGRESS | c::BPF_TCX_EGRESS | c::BPF_NETKIT_PRIMARY | c::BPF_NETKIT_PEER,
+        ) => "Interface",
+        (
+            c::BPF_PROG_TYPE_CGROUP_SKB
+            | c::BPF_PROG_TYPE_CGROUP_SOCK
+            | c::BPF_PROG_TYPE_CGROUP_SOCK_ADDR
+            | c::BPF_PROG_TYPE_SOCK_OPS
+            | c::BPF_PROG_TYPE_CGROUP_DEVICE
+            | c::BPF_PROG_TYPE_CGROUP_SYSCTL
+            | c::BPF_PROG_TYPE_CGROUP_SOCKOPT,
+            _,
+        ) => "Cgroup",
+        (c::BPF_PROG_TYPE_SK_LOOKUP | c::BPF_PROG_TYPE_FLOW_DISSECTOR, _) => "Netns",
+        (c::BPF_PROG_TYPE_NETFILTER, _) => "Netfilter",
+        _ => "Other",
+    }
+}
+
+fn what(what: &What) -> String {
+    let args = match what {
+        What::LoadBtf => return "Command::LoadBtf".to_owned(),
+        What::CreateMap(map) => format!("CreateMap({map})"),
+        What::UpdateMap(map) => format!("UpdateMap({map})"),
+        What::FreezeMap(map) => format!("FreezeMap({map})"),
+        What::Find { prog, name } => format!("Find({prog}, {})", c_str(name)),
+        What::LoadProg(prog) => format!("LoadProg({prog})"),
+        What::PutProg { map, prog } => format!("PutProg({map}, {prog})"),
+    };
+    format!("Command::{args}")
 }
 
 /// As in "`iterator.rodata`, array, 1 entry of 98 bytes.".
@@ -457,10 +595,6 @@ fn map_doc(map: &Map) -> String {
         n => format!("{n} bytes"),
     };
     format!("`{}`, {kind}, {entries} of {bytes}.", escape(&map.name))
-}
-
-fn prog_doc(prog: &Prog) -> String {
-    format!("`SEC(\"{}\")`", escape(&prog.section))
 }
 
 /// `CamelCase` to "camel case".

@@ -7,8 +7,8 @@
 //! in a map's value for itself (a reference, a lock, a list) is left out: any bytes will not do for that.
 
 use crate::libbpf::Type;
-use crate::loader::Event;
-use crate::skeleton::Map;
+use crate::object::Map;
+use crate::skeleton::ByteOrder;
 use crate::{names, Error, Result};
 use libbpf_rs::btf::types::{
     Array, Composite, DataSec, Enum, Enum64, Float, Int, IntEncoding, Linkage, MemberAttr, Struct,
@@ -33,8 +33,6 @@ pub struct Section {
     pub map: usize,
     /// As in `.rodata`.
     pub name: String,
-    /// Where in the loader's data its initial value is.
-    pub data_offset: u32,
     /// What is in it.
     pub layout: Layout,
 }
@@ -87,8 +85,8 @@ struct Known {
 const MAX_DEPTH: usize = 32;
 
 impl Globals {
-    /// Reads the sections that have maps, and finds their initial values with what the loader prog does.
-    pub(crate) fn read(btf: &Btf<'_>, maps: &[Map], trace: &[(usize, Event)]) -> Result<Self> {
+    /// Reads the sections that have maps.
+    pub(crate) fn read(btf: &Btf<'_>, maps: &[Map]) -> Result<Self> {
         let mut reader = Reader {
             btf,
             structs: Vec::new(),
@@ -109,7 +107,6 @@ impl Globals {
                 sections.push(Section {
                     map: number,
                     name: name.to_owned(),
-                    data_offset: initial_value(trace, number, map)?,
                     layout: Layout {
                         name: names::section_type(name),
                         ..layout
@@ -125,17 +122,21 @@ impl Globals {
         Ok(globals)
     }
 
-    /// Turns the integers of `.kconfig` into the other byte order. libbpf writes them in the build host's.
-    pub(crate) fn swap_kconfig(&self, data: &mut [u8]) {
+    /// Turns the integers in the value of `.kconfig` into the object's byte order. libbpf writes them in the build host's.
+    pub(crate) fn swap_kconfig(&self, map: usize, byte_order: ByteOrder, value: &mut [u8]) {
+        if byte_order == ByteOrder::NATIVE {
+            return;
+        }
         let sections = self
             .sections
             .iter()
-            .filter(|section| section.name == ".kconfig");
-        for (section, field) in sections.flat_map(|s| s.layout.fields.iter().map(move |f| (s, f))) {
-            let start = (section.data_offset + field.offset) as usize;
-            let value = data.get_mut(start..start + field.size as usize);
-            if let (Kind::Integer(_), Some(value)) = (&field.kind, value) {
-                value.reverse();
+            .filter(|section| section.map == map && section.name == ".kconfig");
+        for field in sections.flat_map(|section| &section.layout.fields) {
+            let end = (field.offset as usize).saturating_add(field.size as usize);
+            if let (Kind::Integer(_), Some(integer)) =
+                (&field.kind, value.get_mut(field.offset as usize..end))
+            {
+                integer.reverse();
             }
         }
     }
@@ -163,24 +164,6 @@ impl Globals {
         }
         Ok(())
     }
-}
-
-/// Where in the loader's data a map's initial value is.
-fn initial_value(trace: &[(usize, Event)], number: usize, map: &Map) -> Result<u32> {
-    let init = |(_, event): &(usize, Event)| match *event {
-        Event::Init {
-            map: of,
-            value,
-            size,
-        } if (of, size) == (number, map.value_size) => Some(value),
-        _ => None,
-    };
-    trace.iter().find_map(init).ok_or_else(|| {
-        Error::Input(format!(
-            "the loader prog does not fill map '{}' as expected",
-            map.name
-        ))
-    })
 }
 
 struct Reader<'a, 'b> {
@@ -239,15 +222,13 @@ impl Reader<'_, '_> {
             return false;
         };
         match ty.kind() {
-            BtfKind::Ptr => {
-                let to = ty.next_type();
-                to.is_some_and(|to| {
-                    to.kind() == BtfKind::TypeTag
-                        && to
-                            .name()
-                            .is_some_and(|tag| TAGS.iter().any(|kernels| tag == *kernels))
-                })
-            }
+            // As `btf_type_tag_walk()`: the tag may stand behind other tags and modifiers.
+            BtfKind::Ptr => modifiers(self.btf, ty).any(|to| {
+                to.kind() == BtfKind::TypeTag
+                    && to
+                        .name()
+                        .is_some_and(|tag| TAGS.iter().any(|kernels| tag == *kernels))
+            }),
             BtfKind::Array => {
                 Array::try_from(ty).is_ok_and(|array| self.is_kernels(array.ty(), depth + 1))
             }
@@ -423,6 +404,17 @@ fn bytes_of(size: u32) -> Option<Known> {
 /// The type of a variable.
 pub(crate) fn target(var: &Var<'_>) -> Option<TypeId> {
     Some(var.referenced_type_id())
+}
+
+/// The typedefs and modifiers that stand between a type and what it leads to.
+fn modifiers<'btf>(btf: &'btf Btf<'_>, ty: Type<'btf>) -> impl Iterator<Item = Type<'btf>> {
+    let next = |ty: &Type<'btf>| {
+        ty.next_type()
+            .and_then(|next| btf.type_by_id(next.type_id()))
+    };
+    std::iter::successors(next(&ty), next)
+        .take(MAX_DEPTH)
+        .take_while(|ty: &Type<'btf>| ty.is_mod() || ty.kind() == BtfKind::Typedef)
 }
 
 /// The type behind typedefs and modifiers.

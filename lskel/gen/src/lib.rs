@@ -2,13 +2,11 @@
 
 //! Makes a Rust light skeleton of a BPF object.
 //!
-//! libbpf's gen_loader turns an object into a *loader prog* and the data that it works on: two blobs that
-//! need nothing but the kernel to load the object's maps and progs. This crate runs it, for both byte orders,
-//! and writes the blobs beside a Rust file that names what is in them.
-//!
-//! The way of the data: [`input`] finds or compiles the objects, [`worker`] runs libbpf in a process of its
-//! own and gives a [`skeleton::Skeleton`], [`emit`] and [`lock`] make text of it, [`output`] writes or
-//! compares the files.
+//! The way of the data, one direction: [`input`] finds or compiles the object files. [`worker`] runs [`libbpf`] in a
+//! process of its own, whose gen_loader writes down what it would do to load one: an [`object::Object`] with its
+//! recordings. [`recording`] reads these, piece by piece; [`commands`] makes our own list of them; [`table`] lays
+//! it out as `lskel/abi.rs` says: a [`skeleton::Skeleton`]. [`emit`], [`listing`] and [`lock`] make text of that,
+//! [`output`] writes or compares the files.
 
 #![deny(missing_docs)]
 #![deny(clippy::undocumented_unsafe_blocks)]
@@ -16,6 +14,8 @@
 #[path = "../../abi.rs"]
 pub mod abi;
 
+pub mod btf;
+pub mod commands;
 pub mod disasm;
 pub mod elf;
 pub mod emit;
@@ -23,13 +23,16 @@ pub mod error;
 pub mod globals;
 mod host;
 pub mod input;
+pub mod insn;
 pub mod libbpf;
 pub mod listing;
-pub mod loader;
 pub mod lock;
 pub mod names;
+pub mod object;
 pub mod output;
+pub mod recording;
 pub mod skeleton;
+pub mod table;
 pub mod worker;
 
 pub use error::{Error, Result};
@@ -48,10 +51,27 @@ pub struct Options {
     pub kconfig: Option<PathBuf>,
     /// Whether an object without a license will do.
     pub no_license: bool,
+    /// Whether libbpf's own loader is wanted too.
+    pub libbpf: bool,
 }
 
 /// The files of one object: name to content.
 pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// Makes a light skeleton.
+pub fn skeleton(request: &worker::Request, worker: &worker::Worker) -> Result<skeleton::Skeleton> {
+    let object = worker.run(request)?;
+    let mut commands = commands::read(&object)?;
+    btf::shrink(&mut commands, object.byte_order)?;
+    let mut skeleton = table::lay_out(&object, &commands)?;
+    if let [recording] = &object.recordings[..] {
+        skeleton.libbpf = Some(skeleton::Libbpf {
+            data: recording.data.clone(),
+            insns: recording.insns.clone(),
+        });
+    }
+    Ok(skeleton)
+}
 
 /// Makes all files of one source, or of one pair of objects.
 pub fn generate(input: &input::Input, options: &Options, worker: &worker::Worker) -> Result<Files> {
@@ -65,9 +85,7 @@ pub fn generate(input: &input::Input, options: &Options, worker: &worker::Worker
             kconfig: options.kconfig.clone(),
             no_license: options.no_license,
         };
-        let skeleton = worker
-            .run(&request)
-            .map_err(|e| e.in_object(&object.label))?;
+        let skeleton = skeleton(&request, worker).map_err(|e| e.in_object(&object.label))?;
         let stem = format!("{}.lskel-{}", input.name, object.byte_order);
         let text = emit::rust(input, object.byte_order, &skeleton, &options.runtime)
             .map_err(|e| e.in_object(&object.label))?;
@@ -75,7 +93,14 @@ pub fn generate(input: &input::Input, options: &Options, worker: &worker::Worker
         let text = listing::text(input, object.byte_order, &skeleton);
         files.insert(format!("{stem}.txt"), text.into_bytes());
         files.insert(format!("{stem}.data"), skeleton.data);
-        files.insert(format!("{stem}.insns"), skeleton.insns);
+        if options.libbpf {
+            let libbpf = skeleton.libbpf.ok_or_else(|| {
+                Error::Input("libbpf's loader prog would be longer than a jump can reach".into())
+            });
+            let libbpf = libbpf.map_err(|e| e.in_object(&object.label))?;
+            files.insert(format!("{stem}.libbpf.data"), libbpf.data);
+            files.insert(format!("{stem}.libbpf.insns"), libbpf.insns);
+        }
     }
     let lock = lock::text(input, &files)?;
     files.insert(format!("{}.lskel.lock", input.name), lock.into_bytes());

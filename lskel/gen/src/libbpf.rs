@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The one place that calls libbpf: object in, light skeleton out.
+//! The one place that calls libbpf: object file in, what it knows and records out.
 //!
 //! libbpf trusts objects more than they deserve, so this runs in a process of its own; see
 //! [`worker`](crate::worker).
 
 use crate::elf::{Elf, Relocation};
 use crate::globals::{self, Globals};
-use crate::skeleton::{ByteOrder, Map, Prog, Skeleton, Slot};
+use crate::object::{Map, Object, Prog, Recording, Slot};
 use crate::worker::Request;
-use crate::{host, loader, Error, Result};
+use crate::{host, Error, Result};
 use libbpf_rs::btf::types::{DataSec, Var};
 use libbpf_rs::btf::{Btf, BtfType};
 use libbpf_rs::{AsRawLibbpf, ObjectBuilder, OpenObject, PrintLevel};
 use std::ffi::{c_char, CStr, CString};
 use std::fs;
+use std::ops::Range;
 use std::sync::Mutex;
 
 /// Map and prog types that are treated in a way of their own.
 mod kind {
     pub const MAP_PROG_ARRAY: u32 = 3;
+    pub const MAPS_OF_MAPS: [u32; 2] = [12, 13];
     pub const MAP_STRUCT_OPS: u32 = 26;
     pub const PROG_STRUCT_OPS: u32 = 27;
     pub const PROG_EXT: u32 = 28;
@@ -41,8 +43,8 @@ pub fn version() -> String {
     version.to_string_lossy().trim_start_matches('v').to_owned()
 }
 
-/// Makes a light skeleton.
-pub fn run(request: &Request) -> Result<Skeleton> {
+/// Has libbpf load an object in name only.
+pub fn run(request: &Request) -> Result<Object> {
     libbpf_rs::set_print(Some((PrintLevel::Warn, record)));
 
     let bytes = fs::read(&request.path).map_err(Error::io("read", &request.path))?;
@@ -59,48 +61,70 @@ pub fn run(request: &Request) -> Result<Skeleton> {
     let kconfig = kconfig(request, &names)?;
     host::set(&names, &kconfig.release);
 
+    let mut bytes = bytes.clone();
     let object = open(&request.name, &kconfig.text, &bytes)?;
     let (slots, others) = prog_array_slots(&object, &elf)?;
-    let mut object = if slots.is_empty() {
-        object
-    } else {
-        open(
-            &request.name,
-            &kconfig.text,
-            &elf.keep_map_relocations(&others),
-        )?
+    if !slots.is_empty() {
+        bytes = elf.keep_map_relocations(&others);
+    }
+    // Each load takes an object of its own.
+    let reopen = || {
+        let mut object = open(&request.name, &kconfig.text, &bytes)?;
+        select_progs(&mut object, request)?;
+        Ok(object)
     };
-    select_progs(&mut object, request)?;
+    let object = reopen()?;
     check_maps(&object)?;
     check_progs(&object)?;
     let slots = resolve_slots(&object, slots)?;
-
-    let (mut data, insns) = gen_loader(&object)?;
     let maps = maps(&object);
-    let mut progs = progs(&object);
-    let mut insns = loader::read(&insns, request.byte_order);
-    loader::fit_stack(&mut insns, progs.len())?;
-    let required = |name: &str| externs.iter().any(|e| e.name == name && !e.weak);
-    loader::require_ksyms(&mut insns, &data, required);
-    loader::close_btf_fds(&mut insns);
-    loader::drop_module_names(&mut insns, &mut data);
-    let weak = |name: &str| externs.iter().any(|e| e.name == name && e.weak);
-    let loads = loader::prog_loads(&insns, &data, |name| !weak(name));
-    for (prog, load) in progs.iter_mut().zip(loads) {
-        (prog.load_attr, prog.lookups) = (load.attr, load.lookups);
-    }
-    let globals = Globals::read(&btf(&object)?, &maps, &loader::trace(&insns))?;
-    if request.byte_order != ByteOrder::NATIVE {
-        globals.swap_kconfig(&mut data);
-    }
-    Ok(Skeleton {
+    let progs = progs(&object);
+    let globals = Globals::read(&btf(&object)?, &maps)?;
+    let mut recordings = Vec::new();
+    record_progs(&reopen, 0..progs.len(), &mut recordings)?;
+    Ok(Object {
+        byte_order: request.byte_order,
         globals,
         maps,
         progs,
         slots,
-        data,
-        insns: loader::write(&insns, request.byte_order),
+        weak: externs
+            .into_iter()
+            .filter(|e| e.weak)
+            .map(|e| e.name)
+            .collect(),
+        recordings,
     })
+}
+
+/// Records the load of these progs, in halves if it is too much for one.
+fn record_progs(
+    reopen: &impl Fn() -> Result<OpenObject>,
+    progs: Range<usize>,
+    recordings: &mut Vec<Recording>,
+) -> Result<()> {
+    let mut object = reopen()?;
+    let loaded = object.progs_mut().filter(|prog| prog.autoload());
+    for (number, mut prog) in loaded.enumerate() {
+        prog.set_autoload(progs.contains(&number));
+    }
+    if let Some((data, insns)) = gen_loader(&object)? {
+        recordings.push(Recording {
+            first_prog: progs.start,
+            data,
+            insns,
+        });
+        return Ok(());
+    }
+    if progs.len() < 2 {
+        return Err(Error::unsupported(
+            "libbpf's loader prog would be longer than a jump can reach",
+            "split the object",
+        ));
+    }
+    let middle = progs.start + progs.len() / 2;
+    record_progs(reopen, progs.start..middle, recordings)?;
+    record_progs(reopen, middle..progs.end, recordings)
 }
 
 fn open(name: &str, kconfig: &CStr, bytes: &[u8]) -> Result<OpenObject> {
@@ -183,14 +207,23 @@ fn check_maps(object: &OpenObject) -> Result<()> {
         let name = map.name().to_string_lossy().into_owned();
         let raw = map.as_libbpf_object().as_ptr();
         // SAFETY: the map belongs to an open object.
-        let (map_type, pinned) = unsafe {
-            let pinned = !libbpf_sys::bpf_map__pin_path(raw).is_null();
-            (libbpf_sys::bpf_map__type(raw), pinned)
+        let (map_type, pinned, inner) = unsafe {
+            (
+                libbpf_sys::bpf_map__type(raw),
+                !libbpf_sys::bpf_map__pin_path(raw).is_null(),
+                libbpf_sys::bpf_map__inner_map(raw),
+            )
         };
         if pinned {
             return Err(Error::unsupported(
                 format!("map '{name}' asks to be pinned, which a loader prog cannot do"),
                 "remove its __uint(pinning, …) and pin it after the load",
+            ));
+        }
+        if kind::MAPS_OF_MAPS.contains(&map_type) && inner.is_null() {
+            return Err(Error::unsupported(
+                format!("map '{name}' does not say what kind of maps go into it"),
+                "declare them: __array(values, struct { … })",
             ));
         }
         if map_type == kind::MAP_STRUCT_OPS {
@@ -358,8 +391,9 @@ pub(crate) fn btf(object: &OpenObject) -> Result<Btf<'_>> {
     }
 }
 
-/// Has libbpf load the object in name only. Gives the loader's data and the loader prog.
-fn gen_loader(object: &OpenObject) -> Result<(Vec<u8>, Vec<u8>)> {
+/// Has libbpf load the object in name only. Gives the loader's data and the loader prog; none if that is longer than
+/// a jump can reach.
+fn gen_loader(object: &OpenObject) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
     const STEP: &str = "make a loader prog";
     let object = object.as_libbpf_object().as_ptr();
     let mut opts = libbpf_sys::gen_loader_opts {
@@ -374,21 +408,18 @@ fn gen_loader(object: &OpenObject) -> Result<(Vec<u8>, Vec<u8>)> {
     // SAFETY: the object is open and not yet loaded.
     let ret = unsafe { libbpf_sys::bpf_object__load(object) };
     if ret == -libc::ERANGE {
-        return Err(Error::unsupported(
-            "the loader prog is longer than a jump can reach",
-            "split the object",
-        ));
+        return Ok(None);
     }
     if ret != 0 {
         return Err(error(STEP, &errno(ret)));
     }
     // SAFETY: after success these are buffers of the object, which is still open, of these sizes.
-    Ok(unsafe {
+    Ok(Some(unsafe {
         (
             bytes(opts.data, opts.data_sz),
             bytes(opts.insns, opts.insns_sz),
         )
-    })
+    }))
 }
 
 /// # Safety
@@ -427,9 +458,6 @@ fn progs(object: &OpenObject) -> Vec<Prog> {
             prog_type: unsafe { libbpf_sys::bpf_program__type(raw) },
             // SAFETY: as above.
             expected_attach_type: unsafe { libbpf_sys::bpf_program__expected_attach_type(raw) },
-            // Known once the loader prog is there.
-            load_attr: 0,
-            lookups: Vec::new(),
         }
     };
     object.progs().filter(|p| p.autoload()).map(prog).collect()

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A skeleton as text, for those who do not trust bytes: what the loader prog does, in order, with what it
-//! hands to the kernel, then every instruction of it and of the object's progs.
+//! A skeleton as text, for those who do not trust bytes: the table, read as the loader prog reads it, with what each
+//! command hands to the kernel; then every instruction of the object's progs and every initial value.
 
-use crate::disasm;
+use crate::abi::{self, record};
+use crate::commands::attr::{map_create, prog_load};
+use crate::commands::cmd;
 use crate::input::Input;
-use crate::loader::{self, Event, Insn, INSN_SIZE};
+use crate::insn::{self, INSN_SIZE};
 use crate::skeleton::{ByteOrder, Skeleton};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::mem::offset_of;
 
 /// A field of `union bpf_attr`.
 enum Field {
@@ -25,169 +28,173 @@ enum Field {
 }
 use Field::*;
 
-/// A command that gen_loader emits: number, name and those fields of the attr that say something, with their
-/// offsets.
-type Command = (i32, &'static str, &'static [(&'static str, u32, Field)]);
+/// A command: number, name and those fields of the attr that say something, with their offsets.
+type Command = (u32, &'static str, &'static [(&'static str, u32, Field)]);
 
 const COMMANDS: &[Command] = &[
     (
-        0,
+        cmd::MAP_CREATE,
         "MAP_CREATE",
         &[
             ("map_name", 28, Name),
             ("map_type", 0, Number),
             ("key_size", 4, Number),
             ("value_size", 8, Number),
-            ("max_entries", 12, Number),
+            ("max_entries", map_create::MAX_ENTRIES, Number),
             ("map_flags", 16, Number),
+            ("inner_map_fd", map_create::INNER_MAP_FD, Number),
             ("numa_node", 24, Number),
             ("map_ifindex", 44, Number),
-            ("btf_key_type_id", 52, Number),
-            ("btf_value_type_id", 56, Number),
+            ("btf_fd", map_create::BTF_FD, Number),
+            ("btf_key_type_id", map_create::BTF_KEY_TYPE_ID, Number),
+            ("btf_value_type_id", map_create::BTF_VALUE_TYPE_ID, Number),
             ("map_extra", 64, Wide),
         ],
     ),
     (
-        2,
+        cmd::MAP_UPDATE_ELEM,
         "MAP_UPDATE_ELEM",
         &[
+            ("map_fd", 0, Number),
             ("key", 8, Address),
             ("value", 16, Address),
-            ("flags", 24, Wide),
         ],
     ),
     (
-        5,
+        cmd::PROG_LOAD,
         "PROG_LOAD",
         &[
-            ("prog_name", 48, Name),
+            ("prog_name", prog_load::PROG_NAME, Name),
             ("prog_type", 0, Number),
             ("expected_attach_type", 68, Number),
+            ("attach_btf_id", prog_load::ATTACH_BTF_ID, Number),
+            ("attach_btf_obj_fd", prog_load::ATTACH_BTF_OBJ_FD, Number),
             ("prog_flags", 44, Number),
             ("prog_ifindex", 64, Number),
-            ("license", 16, Text),
-            ("insns", 8, Address),
-            ("insn_cnt", 4, Number),
-            ("func_info", 80, Address),
-            ("func_info_cnt", 88, Number),
-            ("line_info", 96, Address),
-            ("line_info_cnt", 104, Number),
-            ("core_relos", 128, Address),
-            ("core_relo_cnt", 116, Number),
-            ("fd_array", 120, Address),
+            ("license", prog_load::LICENSE, Text),
+            ("insns", prog_load::INSNS, Address),
+            ("insn_cnt", prog_load::INSN_CNT, Number),
+            ("prog_btf_fd", prog_load::PROG_BTF_FD, Number),
+            ("func_info", prog_load::FUNC_INFO, Address),
+            ("func_info_cnt", prog_load::FUNC_INFO_CNT, Number),
+            ("line_info", prog_load::LINE_INFO, Address),
+            ("line_info_cnt", prog_load::LINE_INFO_CNT, Number),
+            ("core_relos", prog_load::CORE_RELOS, Address),
+            ("core_relo_cnt", prog_load::CORE_RELO_CNT, Number),
+            ("fd_array", prog_load::FD_ARRAY, Address),
         ],
     ),
     (
-        18,
+        cmd::BTF_LOAD,
         "BTF_LOAD",
         &[("btf", 0, Address), ("btf_size", 16, Number)],
     ),
-    (22, "MAP_FREEZE", &[]),
+    (cmd::MAP_FREEZE, "MAP_FREEZE", &[("map_fd", 0, Number)]),
 ];
 
-/// The offset of `prog_name` in the attr of `PROG_LOAD`.
-const PROG_NAME: u32 = 48;
-/// That of `insn_cnt`.
-const INSN_CNT: u32 = 4;
-/// That of `insns`.
-const INSNS: u32 = 8;
-
-/// What reads the loader's data.
+/// What reads the data, with what the records that were read so far have written there.
 struct Data<'a> {
+    skeleton: &'a Skeleton,
     bytes: &'a [u8],
     byte_order: ByteOrder,
-    /// The addresses that the loader prog writes: where to what.
+    /// The addresses: where to what.
     pointers: BTreeMap<u32, u32>,
+    /// What was copied: where from where.
+    copies: BTreeMap<u32, u32>,
+    /// What cells are for.
+    cells: BTreeMap<u32, String>,
+    /// What instructions are, and whose.
+    insns: Vec<Insns>,
+}
+
+/// The instructions of a prog.
+struct Insns {
+    prog: usize,
+    start: u32,
+    size: u32,
 }
 
 /// The text of the listing.
 pub fn text(input: &Input, byte_order: ByteOrder, skeleton: &Skeleton) -> String {
-    let insns = loader::read(&skeleton.insns, byte_order);
-    let events = loader::trace(&insns);
-    let pointer = |(_, event): &(usize, Event)| match *event {
-        Event::Pointer { at, to } => Some((at, to)),
-        _ => None,
-    };
-    let data = Data {
-        bytes: &skeleton.data,
-        byte_order,
-        pointers: events.iter().filter_map(pointer).collect(),
-    };
+    let mut data = Data::new(skeleton, byte_order);
+    let head = |at| data.number(at);
+    let (table, cleanup) = (
+        head(offset_of!(abi::head, table) as u32),
+        head(offset_of!(abi::head, cleanup) as u32),
+    );
+    let size = size_of::<record>() as u32;
 
     let mut out = format!(
         "# SPDX-License-Identifier: GPL-2.0\n# @generated by lskel-gen from {}.\n\n\
-         Light skeleton of {}, {}: a loader prog of {} slots, data of {} bytes.\n\
-         An address in the data is written data+OFFSET.\n\n\
-         What the loader prog does\n",
+         Light skeleton of {}, {}: data of {} bytes, of these {} records from data+{table:#x}.\n\
+         lskel/abi.rs says what a record is. An address in the data is written data+OFFSET.\n\n\
+         The table\n",
         input.origin,
         input.origin,
         byte_order.words(),
-        insns.len(),
-        data.bytes.len()
+        data.bytes.len(),
+        (data.bytes.len() as u32 - table.min(data.bytes.len() as u32)) / size,
     );
-    let mut fds = BTreeMap::new();
-    for (slot, event) in &events {
-        if let Event::Copy { at, from } = *event {
-            fds.insert(at, from);
+    let mut number = 0;
+    let mut at = table;
+    while let Some(record) = data.record(at) {
+        if at == cleanup {
+            out += "        on failure, from here:\n";
         }
-        if let Some(line) = data.event(event, &fds, skeleton) {
+        let _ = writeln!(out, "{number:6}: {}", data.line(&record));
+        number += 1;
+        at += size;
+    }
+    for Insns { prog, start, size } in &data.insns {
+        let name = data
+            .skeleton
+            .progs
+            .get(*prog)
+            .map_or("?", |prog| &prog.name);
+        let _ = writeln!(out, "\nProg {name}, from data+{start:#x}");
+        let bytes = data.bytes.get(*start as usize..).unwrap_or_default();
+        let bytes = &bytes[..bytes.len().min(*size as usize)];
+        for (slot, line) in insn::lines(&insn::read(bytes, byte_order)) {
             let _ = writeln!(out, "{slot:6}: {line}");
         }
     }
-    out += "\nThe loader prog\n";
-    prog(&mut out, &insns);
-    for (_, event) in &events {
-        let Event::Bpf { cmd: 5, attr, .. } = *event else {
-            continue;
-        };
-        let start = data.pointers.get(&(attr + INSNS)).copied().unwrap_or(0) as usize;
-        let size = data.number(attr + INSN_CNT) as usize * INSN_SIZE;
-        let bytes = data
-            .bytes
-            .get(start..start.saturating_add(size))
-            .unwrap_or_default();
-        let _ = writeln!(
-            out,
-            "\nProg {}, from data+{start:#x}",
-            data.name(attr + PROG_NAME)
-        );
-        prog(&mut out, &loader::read(bytes, byte_order));
-    }
-    for (_, event) in &events {
-        let Event::Init { map, value, size } = *event else {
-            continue;
-        };
-        let name = skeleton.maps.get(map).map_or("?", |map| &map.name);
-        let _ = writeln!(
-            out,
-            "\nInitial value of map {name}, {size} bytes from data+{value:#x}"
-        );
-        data.dump(&mut out, value, size);
+    for map in &skeleton.maps {
+        if let Some(value) = map.value {
+            let _ = writeln!(
+                out,
+                "\nInitial value of map {}, {} bytes from data+{value:#x}",
+                map.name, map.value_size
+            );
+            data.dump(&mut out, value, map.value_size);
+        }
     }
     out
 }
 
-fn prog(out: &mut String, insns: &[Insn]) {
-    let mut second_half = false;
-    for (slot, insn) in insns.iter().enumerate() {
-        if !second_half {
-            let _ = writeln!(out, "{slot:6}: {}", disasm::insn(insn, insns.get(slot + 1)));
+impl<'a> Data<'a> {
+    fn new(skeleton: &'a Skeleton, byte_order: ByteOrder) -> Self {
+        let maps = skeleton
+            .maps
+            .iter()
+            .map(|map| format!("the fd of map {}", map.name));
+        let progs = skeleton
+            .progs
+            .iter()
+            .map(|prog| format!("the fd of prog {}", prog.name));
+        let cell = |(number, what)| (abi::CELLS + 4 * number as u32, what);
+        Self {
+            skeleton,
+            bytes: &skeleton.data,
+            byte_order,
+            pointers: BTreeMap::new(),
+            copies: BTreeMap::new(),
+            cells: maps.chain(progs).enumerate().map(cell).collect(),
+            insns: Vec::new(),
         }
-        second_half = !second_half && insn.code == loader::code::LD_IMM64;
     }
-}
 
-impl Data<'_> {
     fn number(&self, at: u32) -> u32 {
-        let word = self
-            .bytes
-            .get(at as usize..)
-            .and_then(|tail| tail.first_chunk());
-        let word = *word.unwrap_or(&[0; 4]);
-        match self.byte_order {
-            ByteOrder::Little => u32::from_le_bytes(word),
-            ByteOrder::Big => u32::from_be_bytes(word),
-        }
+        self.byte_order.read_u32(self.bytes, at).unwrap_or(0)
     }
 
     fn wide(&self, at: u32) -> u64 {
@@ -199,73 +206,173 @@ impl Data<'_> {
     }
 
     fn name(&self, at: u32) -> String {
-        loader::text(self.bytes, at as i32).unwrap_or_default()
+        let tail = self.bytes.get(at as usize..).unwrap_or_default();
+        let name = tail.split(|&byte| byte == 0).next().unwrap_or_default();
+        String::from_utf8_lossy(name).into_owned()
     }
 
-    /// A line on an event; none where another line tells it.
-    fn event(
-        &self,
-        event: &Event,
-        fds: &BTreeMap<u32, u32>,
-        skeleton: &Skeleton,
-    ) -> Option<String> {
-        const CTX: usize = size_of::<crate::abi::bpf_loader_ctx>();
-        const MAP_DESC: usize = size_of::<crate::abi::bpf_map_desc>();
-        const PROG_DESC: usize = size_of::<crate::abi::bpf_prog_desc>();
-
-        let map = |number: usize| skeleton.maps.get(number).map_or("?", |map| &map.name);
-        Some(match *event {
-            Event::Pointer { .. } | Event::Copy { .. } | Event::Store { .. } => return None,
-            Event::Init { map: number, value, size } => format!(
-                "take the initial value of map {} from the context, if it has one: {size} bytes to data+{value:#x}",
-                map(number)
-            ),
-            Event::FindBtf { name, kind } => {
-                format!("find the kernel's BTF of \"{}\", kind {kind}", self.name(name))
-            }
-            Event::FindKsym { name } => {
-                format!("find the kernel's address of \"{}\"", self.name(name))
-            }
-            Event::Give { ctx } => {
-                let at = usize::try_from(ctx).ok()?.checked_sub(CTX)?;
-                let progs = skeleton.maps.len() * MAP_DESC;
-                match at.checked_sub(progs) {
-                    None => format!("give the fd of map {}", map(at / MAP_DESC)),
-                    Some(at) => {
-                        let prog = skeleton.progs.get(at / PROG_DESC);
-                        format!("give the fd of prog {}", prog.map_or("?", |prog| &prog.name))
-                    }
-                }
-            }
-            Event::Bpf { cmd, attr, size } => {
-                let command = COMMANDS.iter().find(|(number, ..)| *number == cmd);
-                let Some((_, name, fields)) = command else {
-                    return Some(format!("bpf({cmd}), attr of {size} bytes at data+{attr:#x}"));
-                };
-                let mut line = format!("bpf({name}), attr of {size} bytes at data+{attr:#x}");
-                // gen_loader keeps the fds of maps at the start of the data.
-                if let (2 | 22, Some(from)) = (cmd, fds.get(&attr)) {
-                    let _ = write!(line, ", map {}", map(*from as usize / 4));
-                }
-                for (name, offset, field) in *fields {
-                    let value = self.field(attr + *offset, field);
-                    if value != "0" {
-                        let _ = write!(line, ", {name} {value}");
-                    }
-                }
-                line
-            }
+    fn record(&self, at: u32) -> Option<record> {
+        let [op, arg, words, zero] = *self.bytes.get(at as usize..)?.first_chunk()?;
+        let number = |field: usize| self.byte_order.read_u32(self.bytes, at + field as u32);
+        Some(record {
+            op,
+            arg,
+            words,
+            zero,
+            a: number(offset_of!(record, a))?,
+            b: number(offset_of!(record, b))?,
+            c: number(offset_of!(record, c))?,
         })
     }
 
+    /// What is at a place, if more is known than the offset.
+    fn place(&self, at: u32) -> String {
+        if let Some(what) = self.cells.get(&at) {
+            return what.clone();
+        }
+        for insns in &self.insns {
+            let Some(at) = at.checked_sub(insns.start).filter(|at| *at < insns.size) else {
+                continue;
+            };
+            let name = self
+                .skeleton
+                .progs
+                .get(insns.prog)
+                .map_or("?", |prog| &prog.name);
+            let (slot, byte) = (at / INSN_SIZE as u32, at % INSN_SIZE as u32);
+            let part = if byte == 4 { "the constant of " } else { "" };
+            return format!("{part}slot {slot} of prog {name}");
+        }
+        format!("data+{at:#x}")
+    }
+
+    /// What is at a place that is written to: it may be a field of an attr.
+    fn target(&self, at: u32) -> String {
+        let maps = self
+            .skeleton
+            .maps
+            .iter()
+            .map(|map| (cmd::MAP_CREATE, map.attr, "map", &map.name));
+        let progs = self
+            .skeleton
+            .progs
+            .iter()
+            .map(|prog| (cmd::PROG_LOAD, prog.attr, "prog", &prog.name));
+        for (cmd, attr, what, name) in maps.chain(progs) {
+            let command = COMMANDS.iter().find(|(number, ..)| *number == cmd);
+            let fields = command.map_or(&[][..], |(_, _, fields)| fields);
+            let field = fields.iter().find(|(_, offset, _)| attr + *offset == at);
+            if let Some((field, ..)) = field {
+                return format!("{field} of {what} {name}");
+            }
+        }
+        self.place(at)
+    }
+
+    /// A record in words.
+    fn line(&mut self, record: &record) -> String {
+        let &record {
+            op,
+            arg,
+            words,
+            a,
+            b,
+            c,
+            ..
+        } = record;
+        let size = (u32::from(words) + 1) * 4;
+        match op {
+            abi::PTR => {
+                self.pointers.insert(b, a);
+                let of = self
+                    .skeleton
+                    .progs
+                    .iter()
+                    .position(|prog| prog.attr + prog_load::INSNS == b);
+                if let Some(prog) = of {
+                    let size = self.number(self.skeleton.progs[prog].attr + prog_load::INSN_CNT);
+                    let size = size.saturating_mul(INSN_SIZE as u32);
+                    self.insns.push(Insns {
+                        prog,
+                        start: a,
+                        size,
+                    });
+                }
+                format!(
+                    "PTR        {}: address of {}",
+                    self.target(b),
+                    self.place(a)
+                )
+            }
+            abi::FIND_BTF | abi::FIND_KSYM => {
+                let name = self.name(a);
+                let missing = if c == 0 {
+                    ""
+                } else {
+                    ", or 0 if it is missing"
+                };
+                let (low, high) = match self.byte_order {
+                    ByteOrder::Little => (b, b + 4),
+                    ByteOrder::Big => (b + 4, b),
+                };
+                let what = if op == abi::FIND_BTF {
+                    self.cells.insert(low, format!("the id of {name}"));
+                    self.cells.insert(high, format!("the BTF fd of {name}"));
+                    format!("FIND_BTF   the kernel's BTF of \"{name}\", kind {arg}")
+                } else {
+                    self.cells.insert(low, format!("the low half of {name}"));
+                    self.cells.insert(high, format!("the high half of {name}"));
+                    format!("FIND_KSYM  the kernel's address of \"{name}\"")
+                };
+                format!("{what}{missing}: to data+{b:#x}")
+            }
+            abi::BPF => self.bpf(u32::from(arg), a, size, b),
+            abi::COPY => {
+                self.copies.insert(b, a);
+                format!("COPY       {}: {}", self.target(b), self.place(a))
+            }
+            abi::SET => format!(
+                "SET        {}: {c:#010x}, if {} is not 0",
+                self.target(b),
+                self.place(a)
+            ),
+            abi::CLOSE => format!("CLOSE      {}, if it is at least {arg}", self.place(a)),
+            abi::END => "END".into(),
+            _ => format!("unknown    {op}"),
+        }
+    }
+
+    fn bpf(&mut self, cmd: u32, attr: u32, size: u32, fd: u32) -> String {
+        let Some((_, name, fields)) = COMMANDS.iter().find(|(number, ..)| *number == cmd) else {
+            return format!("BPF        {cmd}, attr of {size} bytes at data+{attr:#x}");
+        };
+        if cmd == cmd::BTF_LOAD {
+            self.cells.insert(fd, "the fd of the BTF".into());
+        } else if cmd == cmd::MAP_CREATE && !self.cells.contains_key(&fd) {
+            self.cells
+                .insert(fd, format!("the fd of map {}", self.name(attr + 28)));
+        }
+        let mut line = format!("BPF        {name}, attr of {size} bytes at data+{attr:#x}");
+        for (name, offset, field) in fields.iter().filter(|(_, offset, _)| *offset < size) {
+            let value = self.field(attr + *offset, field);
+            if value != "0" {
+                let _ = write!(line, ", {name} {value}");
+            }
+        }
+        line
+    }
+
     fn field(&self, at: u32, field: &Field) -> String {
-        let address = self.pointers.get(&at).copied().unwrap_or(0);
-        match field {
-            Number => self.number(at).to_string(),
-            Wide => self.wide(at).to_string(),
-            Name => format!("\"{}\"", self.name(at)),
-            Address => format!("data+{address:#x}"),
-            Text => format!("\"{}\"", self.name(address)),
+        match (field, self.pointers.get(&at), self.copies.get(&at)) {
+            (Number, _, Some(from)) => self.place(*from),
+            // An attr that is a cell.
+            (Number, ..) if self.cells.contains_key(&at) => self.place(at),
+            (Number, ..) => self.number(at).to_string(),
+            (Wide, ..) => self.wide(at).to_string(),
+            (Name, ..) => format!("\"{}\"", self.name(at)),
+            (Address, Some(to), _) => self.place(*to),
+            (Text, Some(to), _) => format!("\"{}\"", self.name(*to)),
+            (Address | Text, None, _) => "0".into(),
         }
     }
 

@@ -17,8 +17,7 @@ use std::process::ExitCode;
 ///
 ///   NAME.lskel-E.rs      names and numbers, to be included in the module
 ///   NAME.lskel-E.data    what the loader prog works on
-///   NAME.lskel-E.insns   the loader prog
-///   NAME.lskel-E.txt     both as text, to be read
+///   NAME.lskel-E.txt     the same as text, to be read
 ///
 /// and NAME.lskel.lock with the hashes of all files and the versions of the tools. The same input gives
 /// the same bytes, in whatever folder.
@@ -50,6 +49,10 @@ struct Args {
     #[arg(long)]
     no_license: bool,
 
+    /// Whose loader: libbpf's own prog and its data are written as well, as NAME.lskel-E.libbpf.*, for tests.
+    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Loader::Ours)]
+    loader: Loader,
+
     /// The path of the runtime's module in the generated code.
     #[arg(long, value_name = "PATH", default_value = "crate::lskel")]
     runtime: String,
@@ -61,6 +64,12 @@ struct Args {
     /// One more argument for clang, as in --cflag=-D__TARGET_ARCH_x86. May be repeated.
     #[arg(long = "cflag", value_name = "ARG", allow_hyphen_values = true)]
     cflags: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
+enum Loader {
+    Ours,
+    Libbpf,
 }
 
 fn main() -> ExitCode {
@@ -93,6 +102,7 @@ fn run(args: &Args) -> Result<()> {
         load: args.load.clone(),
         kconfig: args.kconfig.clone(),
         no_license: args.no_license,
+        libbpf: args.loader == Loader::Libbpf,
     };
     let worker = Worker::of_this_program()?;
 

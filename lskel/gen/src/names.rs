@@ -34,12 +34,6 @@ pub fn ident(name: &str) -> String {
     ident
 }
 
-/// Whether rustc takes it for a field's name without a warning.
-pub fn is_snake_case(name: &str) -> bool {
-    let name = name.trim_matches('_');
-    !name.contains("__") && !name.contains(|c: char| c.is_ascii_uppercase())
-}
-
 /// A map's field: `rodata` for `iterator.rodata`, `data_read_mostly` for `.data.read_mostly`.
 pub fn map_field(map: &Map) -> String {
     match map.name.split_once('.') {
@@ -51,15 +45,16 @@ pub fn map_field(map: &Map) -> String {
 /// Types that a generated file has by name.
 const TYPES: &[&str] = &[
     "CStr",
+    "Command",
+    "Frozen",
     "Globals",
     "MapDef",
-    "Maps",
+    "MapId",
     "Object",
-    "ProgArraySlot",
+    "ObjectDef",
     "ProgDef",
-    "Progs",
+    "ProgId",
     "Section",
-    "Sections",
     "Var",
 ];
 
@@ -100,7 +95,7 @@ pub fn check_unique<'a>(
     for (field, name) in fields {
         if let Some(other) = seen.insert(field, name) {
             return Err(Error::unsupported(
-                format!("{kind}s '{other}' and '{name}' would both be the field `{field}`"),
+                format!("{kind}s '{other}' and '{name}' would both be called `{field}`"),
                 "rename one of them",
             ));
         }

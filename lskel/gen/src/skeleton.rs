@@ -1,29 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What libbpf makes of an object.
+//! A light skeleton: what the text stage writes down.
 
 use crate::globals::Globals;
 use serde::{Deserialize, Serialize};
 
-/// A light skeleton: what an object has, and the two blobs that load it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// An object's data, as `lskel/abi.rs` has it, and what is where in it.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Skeleton {
-    /// The maps, in the loader's order.
+    /// The maps, in the order of their cells.
     pub maps: Vec<Map>,
-    /// The progs that are loaded, in the loader's order.
+    /// The progs that are loaded, in the order of their cells, which follow those of the maps.
     pub progs: Vec<Prog>,
-    /// What fills prog arrays, which the loader prog does not.
-    pub slots: Vec<Slot>,
+    /// Where the `bpf_attr` of the load of its BTF is in the data.
+    pub btf: Option<u32>,
+    /// What the records that can fail are for, by number of the record.
+    pub commands: Vec<Command>,
     /// Global variables.
     pub globals: Globals,
-    /// What the loader prog works on.
+    /// What the loader prog works on, without the slack behind it.
     pub data: Vec<u8>,
-    /// The loader prog.
-    pub insns: Vec<u8>,
+    /// libbpf's own loader, if it was asked for.
+    pub libbpf: Option<Libbpf>,
 }
 
 /// A map of an object.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Map {
     /// Its name in the kernel.
     pub name: String,
@@ -37,10 +39,19 @@ pub struct Map {
     pub value_size: u32,
     /// Number of elements.
     pub max_entries: u32,
+    /// Where the `bpf_attr` of its creation is in the data.
+    pub attr: u32,
+    /// Where its cell is.
+    pub cell: u32,
+    /// Where its initial value is, if it is a section of globals: a multiple of 8. It has `value_size` bytes, and
+    /// zeroes up to a multiple of 8.
+    pub value: Option<u32>,
+    /// Whether it is frozen once it has its value.
+    pub frozen: bool,
 }
 
 /// A prog of an object.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Prog {
     /// Its function.
     pub name: String,
@@ -51,20 +62,54 @@ pub struct Prog {
     /// A `BPF_*` attach type.
     pub expected_attach_type: u32,
     /// Where the `bpf_attr` of its load is in the data.
-    pub load_attr: u32,
-    /// What it needs of the kernel's BTF and symbols, and where in the data the loader prog puts what it finds.
-    pub lookups: Vec<(String, u32)>,
+    pub attr: u32,
 }
 
-/// A prog in a prog array.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Slot {
-    /// The map's number.
-    pub map: usize,
-    /// Its key.
-    pub index: u32,
-    /// The prog's number.
-    pub prog: usize,
+/// What a record is for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Command {
+    /// The number of the record.
+    pub record: u32,
+    /// What it does.
+    pub what: What,
+}
+
+/// What can fail.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// The load of the object's BTF.
+    LoadBtf,
+    /// The creation of this map, or of a map like those that go into it.
+    CreateMap(usize),
+    /// A map is put into this map of maps.
+    UpdateMap(usize),
+    /// The freezing of this map.
+    FreezeMap(usize),
+    /// Something is looked up in the kernel.
+    Find {
+        /// The first prog that needs it.
+        prog: usize,
+        /// Its name.
+        name: String,
+    },
+    /// The load of this prog.
+    LoadProg(usize),
+    /// A prog is put into a prog array.
+    PutProg {
+        /// The array.
+        map: usize,
+        /// The prog.
+        prog: usize,
+    },
+}
+
+/// The loader prog that libbpf writes for an object, and its data, as they come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Libbpf {
+    /// What it works on.
+    pub data: Vec<u8>,
+    /// The loader prog.
+    pub insns: Vec<u8>,
 }
 
 /// The order of bytes in a word.
@@ -86,6 +131,23 @@ impl ByteOrder {
     } else {
         Self::Little
     };
+
+    /// The bytes of a number.
+    pub fn u32(self, number: u32) -> [u8; 4] {
+        match self {
+            Self::Little => number.to_le_bytes(),
+            Self::Big => number.to_be_bytes(),
+        }
+    }
+
+    /// The number at an offset, if there are so many bytes.
+    pub fn read_u32(self, bytes: &[u8], at: u32) -> Option<u32> {
+        let word = *bytes.get(at as usize..)?.first_chunk()?;
+        Some(match self {
+            Self::Little => u32::from_le_bytes(word),
+            Self::Big => u32::from_be_bytes(word),
+        })
+    }
 
     /// As in "little endian".
     pub fn words(self) -> &'static str {

@@ -2,7 +2,8 @@
 
 //! libbpf in a process of its own, so that a crash or a hang of it is an error message of ours.
 
-use crate::skeleton::{ByteOrder, Skeleton};
+use crate::object::Object;
+use crate::skeleton::ByteOrder;
 use crate::{libbpf, Error, Result};
 use rustix::process::{setrlimit, Resource, Rlimit};
 use serde::{Deserialize, Serialize};
@@ -48,7 +49,7 @@ pub struct Worker {
 /// What a worker answers.
 #[derive(Serialize, Deserialize)]
 enum Answer {
-    Skeleton(Skeleton),
+    Object(Object),
     Libbpf { step: String, cause: String },
     Unsupported { what: String, remedy: String },
     Other(String),
@@ -64,8 +65,8 @@ impl Worker {
         })
     }
 
-    /// Has a light skeleton made.
-    pub fn run(&self, request: &Request) -> Result<Skeleton> {
+    /// Has libbpf load an object in name only.
+    pub fn run(&self, request: &Request) -> Result<Object> {
         let (status, answer, log) = self
             .start(request)
             .map_err(Error::io("run", &self.program))?;
@@ -83,7 +84,7 @@ impl Worker {
             return Err(crash(format!("was ended by signal {signal}")));
         }
         match serde_json::from_slice(&answer) {
-            Ok(Answer::Skeleton(skeleton)) => Ok(skeleton),
+            Ok(Answer::Object(object)) => Ok(object),
             Ok(Answer::Libbpf { step, cause }) => Err(Error::Libbpf { step, cause }),
             Ok(Answer::Unsupported { what, remedy }) => Err(Error::Unsupported { what, remedy }),
             Ok(Answer::Other(message)) => Err(Error::Input(message)),
@@ -138,7 +139,7 @@ pub fn serve() -> io::Result<()> {
 
     let request: Request = serde_json::from_reader(io::stdin())?;
     let answer = match libbpf::run(&request) {
-        Ok(skeleton) => Answer::Skeleton(skeleton),
+        Ok(object) => Answer::Object(object),
         Err(Error::Libbpf { step, cause }) => Answer::Libbpf { step, cause },
         Err(Error::Unsupported { what, remedy }) => Answer::Unsupported { what, remedy },
         Err(other) => Answer::Other(other.chain()),

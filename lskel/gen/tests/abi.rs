@@ -1,95 +1,64 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Protects the loader's ABI: `lskel/abi.rs` is what libbpf's own header says.
+//! Protects what the loader prog and those who write for it agree on: the prog that is checked in is made for
+//! `lskel/abi.rs`.
 
-use lskel_gen::abi::*;
+use lskel_gen::abi;
+use lskel_gen::insn::{self, Insn};
+use lskel_gen::skeleton::ByteOrder;
 use std::fs;
-use std::mem::{offset_of, size_of};
-use std::process::Command;
+
+fn file(name: &str) -> Vec<u8> {
+    fs::read(format!("{}/../{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+fn loader(byte_order: ByteOrder) -> Vec<Insn> {
+    insn::read(&file(&format!("loader-{byte_order}.insns")), byte_order)
+}
 
 #[test]
-fn abi_is_that_of_skel_internal_h() {
-    let dir = tempfile::tempdir().unwrap();
-    let source = dir.path().join("abi.c");
-    let program = dir.path().join("abi");
-    let sizes = [
-        ("struct bpf_loader_ctx", size_of::<bpf_loader_ctx>()),
-        ("struct bpf_map_desc", size_of::<bpf_map_desc>()),
-        ("struct bpf_prog_desc", size_of::<bpf_prog_desc>()),
-    ];
-    let offsets = [
-        ("struct bpf_loader_ctx, sz", offset_of!(bpf_loader_ctx, sz)),
-        (
-            "struct bpf_loader_ctx, flags",
-            offset_of!(bpf_loader_ctx, flags),
-        ),
-        (
-            "struct bpf_loader_ctx, log_level",
-            offset_of!(bpf_loader_ctx, log_level),
-        ),
-        (
-            "struct bpf_loader_ctx, log_size",
-            offset_of!(bpf_loader_ctx, log_size),
-        ),
-        (
-            "struct bpf_loader_ctx, log_buf",
-            offset_of!(bpf_loader_ctx, log_buf),
-        ),
-        (
-            "struct bpf_map_desc, map_fd",
-            offset_of!(bpf_map_desc, map_fd),
-        ),
-        (
-            "struct bpf_map_desc, max_entries",
-            offset_of!(bpf_map_desc, max_entries),
-        ),
-        (
-            "struct bpf_map_desc, initial_value",
-            offset_of!(bpf_map_desc, initial_value),
-        ),
-        (
-            "struct bpf_prog_desc, prog_fd",
-            offset_of!(bpf_prog_desc, prog_fd),
-        ),
-    ];
-    // Only its structs: its functions want a younger <linux/bpf.h> than the system may have.
-    let header =
-        fs::read_to_string(concat!(env!("LIBBPF_INCLUDE"), "/bpf/skel_internal.h")).unwrap();
-    let start = header
-        .find("struct bpf_map_desc {")
-        .expect("the structs are there");
-    let end = header
-        .find("struct bpf_load_and_run_opts {")
-        .expect("they are followed by this one");
-    let mut text = format!(
-        "#include <stddef.h>\n#include <stdio.h>\n#include <linux/types.h>\n{}int main(void)\n{{\n",
-        &header[start..end]
-    );
-    for (what, _) in sizes {
-        text += &format!("\tprintf(\"%zu\\n\", sizeof({what}));\n");
+fn the_source_has_the_same_numbers() {
+    let source = String::from_utf8(file("loader.S")).unwrap();
+    let define = |name: &str| {
+        let line = source
+            .lines()
+            .find_map(|line| line.strip_prefix("#define ")?.strip_prefix(name));
+        line.and_then(|rest| rest.trim().parse().ok())
+    };
+    for (name, ours) in [
+        ("PTR\t", abi::PTR),
+        ("FIND_BTF\t", abi::FIND_BTF),
+        ("FIND_KSYM\t", abi::FIND_KSYM),
+        ("BPF\t", abi::BPF),
+        ("COPY\t", abi::COPY),
+        ("SET\t", abi::SET),
+        ("CLOSE\t", abi::CLOSE),
+        ("END\t", abi::END),
+    ] {
+        assert_eq!(define(name), Some(ours), "{name}");
     }
-    for (what, _) in offsets {
-        text += &format!("\tprintf(\"%zu\\n\", offsetof({what}));\n");
-    }
-    text += "\tprintf(\"%zu\\n\", (size_t)BPF_SKEL_KERNEL);\n\treturn 0;\n}\n";
-    fs::write(&source, text).unwrap();
-    let compiled = Command::new("cc")
-        .arg("-o")
-        .args([&program, &source])
-        .status();
-    assert!(compiled.unwrap().success());
+}
 
-    let output = Command::new(&program).output().unwrap();
-    let theirs: Vec<usize> = String::from_utf8(output.stdout)
-        .unwrap()
-        .lines()
-        .map(|line| line.parse().unwrap())
-        .collect();
-    let ours: Vec<_> = sizes
-        .iter()
-        .chain(&offsets)
-        .map(|(_, ours)| *ours)
-        .chain([BPF_SKEL_KERNEL as usize])
-        .collect();
-    assert_eq!(ours, theirs);
+#[test]
+fn both_loader_progs_are_the_same_prog() {
+    let [little, big] = ByteOrder::ALL.map(loader);
+    assert_eq!(insn::lines(&little), insn::lines(&big));
+}
+
+#[test]
+fn the_limit_is_where_the_runtime_writes_it() {
+    for byte_order in ByteOrder::ALL {
+        let limit = loader(byte_order)[abi::LIMIT_AT / insn::INSN_SIZE];
+        assert_eq!(abi::LIMIT_AT % insn::INSN_SIZE, 4);
+        assert_eq!((limit.code, limit.dst, limit.imm), (0xb7, 8, 0));
+    }
+}
+
+#[test]
+fn a_failed_record_has_a_number() {
+    let record = size_of::<abi::record>() as u32;
+    assert_eq!(abi::failed_record(64, 64 + record), Some(0));
+    assert_eq!(abi::failed_record(64, 64 + 3 * record), Some(2));
+    assert_eq!(abi::failed_record(64, 0), None);
+    assert_eq!(abi::limit(4096), 4096 - abi::SLACK);
 }

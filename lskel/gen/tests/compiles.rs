@@ -22,13 +22,6 @@ fn generated_code_compiles_and_names_what_is_in_the_object() {
         dir.path().join("main.rs"),
     )
     .unwrap();
-    // The real one: it has the layout of the context.
-    fs::create_dir(dir.path().join("lskel")).unwrap();
-    fs::copy(
-        crate_dir.join("../fields.rs"),
-        dir.path().join("lskel/fields.rs"),
-    )
-    .unwrap();
 
     let output = Command::new("rustc")
         .args([

@@ -41,6 +41,15 @@ fn generated_files_are_golden() {
     }
 }
 
+/// Whatever tags and modifiers it stands behind: safe code must not set what the kernel would release.
+#[test]
+fn a_pointer_that_the_kernel_keeps_is_no_global() {
+    let files = common::generate(&common::object("globals.bpf.c"));
+    for (file, text) in files.iter().filter(|(file, _)| file.ends_with(".rs")) {
+        assert!(!String::from_utf8_lossy(text).contains("kept"), "{file}");
+    }
+}
+
 /// The kernel's own check of generated code.
 #[test]
 fn generated_code_is_as_rustfmt_leaves_it() {

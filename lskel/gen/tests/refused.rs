@@ -112,6 +112,18 @@ fn pinned_map() {
 }
 
 #[test]
+fn map_of_unknown_maps() {
+    let source = format!(
+        "struct {{ __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS); __uint(max_entries, 1); __uint(key_size, 4); \
+         __uint(value_size, 4); }} outer SEC(\".maps\");\n{PROG}{LICENSE}"
+    );
+    says(
+        &refused(&source, &[]),
+        &["map 'outer' does not say", "__array(values"],
+    );
+}
+
+#[test]
 fn struct_ops() {
     let source = format!(
         "struct ops {{ int (*f)(void); }};\nSEC(\"struct_ops\") int f(void) {{ return 0; }}\n\
@@ -202,16 +214,6 @@ fn kconfig_of_no_kernel() {
     fs::write(&config, "CONFIG_PREEMPT=y\n").unwrap();
     let message = refused(&source, &["--kconfig", config.to_str().unwrap()]);
     says(&message, &["extern 'CONFIG_HZ' (strong): not resolved"]);
-}
-
-#[test]
-fn too_many_progs() {
-    let prog = |n| format!("SEC(\"raw_tp/sys_enter\") int prog{n}(void *ctx) {{ return {n}; }}\n");
-    let progs = (0..127).map(prog).collect::<Vec<_>>().concat();
-    says(
-        &refused(&format!("{progs}{LICENSE}"), &[]),
-        &["127 progs", "holds 126", "split the object"],
-    );
 }
 
 #[test]

@@ -14,7 +14,6 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
@@ -22,7 +21,5 @@ use crate::{
 use object::Arena;
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<Arena>>::open().load()?.attach()?;
-
-    hold(skeleton.into_links())
+    hold(Skeleton::<Arena>::open().load()?.attach()?)
 }

@@ -17,7 +17,6 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
@@ -25,7 +24,5 @@ use crate::{
 use object::BloomFilter;
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<BloomFilter>>::open().load()?.attach()?;
-
-    hold(skeleton.into_links())
+    hold(Skeleton::<BloomFilter>::open().load()?.attach()?)
 }

@@ -17,7 +17,6 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     module_parameters,
@@ -26,9 +25,9 @@ use crate::{
 use object::Broken;
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<Broken>>::open()
+    let skeleton = Skeleton::<Broken>::open()
         .log_level(module_parameters::log_level.value())
         .load()?;
 
-    hold(skeleton.attach()?.into_links())
+    hold(skeleton.attach()?)
 }

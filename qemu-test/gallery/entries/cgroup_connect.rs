@@ -18,21 +18,22 @@ use crate::{
     lskel::{
         open_target,
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
 use kernel::prelude::*;
-use object::CgroupConnect;
+use object::{
+    progs,
+    CgroupConnect, //
+};
 
 /// Here cgroup2 is mounted: all processes are in its root or below. The folder of any cgroup would do.
 const CGROUP: &CStr = c"/sys/fs/cgroup";
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<CgroupConnect>>::open().load()?;
-    let progs = skeleton.progs();
+    let skeleton = Skeleton::<CgroupConnect>::open().load()?;
     let root = open_target(CGROUP)?;
 
-    hold(progs.redirect.attach_cgroup(&root)?)
+    hold(skeleton.prog(progs::redirect).attach_cgroup(&root)?)
 }

@@ -18,24 +18,25 @@ use crate::{
     lskel::{
         open_target,
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
 use kernel::prelude::*;
-use object::CgroupDeny;
+use object::{
+    progs,
+    CgroupDeny, //
+};
 
 /// Here cgroup2 is mounted: all processes are in its root or below. The folder of any cgroup would do.
 const CGROUP: &CStr = c"/sys/fs/cgroup";
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<CgroupDeny>>::open().load()?;
-    let progs = skeleton.progs();
+    let skeleton = Skeleton::<CgroupDeny>::open().load()?;
     let root = open_target(CGROUP)?;
 
     hold([
-        progs.deny_sysctl.attach_cgroup(&root)?,
-        progs.deny_device.attach_cgroup(&root)?,
+        skeleton.prog(progs::deny_sysctl).attach_cgroup(&root)?,
+        skeleton.prog(progs::deny_device).attach_cgroup(&root)?,
     ])
 }

@@ -18,21 +18,22 @@ use crate::{
     lskel::{
         open_target,
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
 use kernel::prelude::*;
-use object::CgroupSkb;
+use object::{
+    progs,
+    CgroupSkb, //
+};
 
 /// Here cgroup2 is mounted: all processes are in its root or below. The folder of any cgroup would do.
 const CGROUP: &CStr = c"/sys/fs/cgroup";
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<CgroupSkb>>::open().load()?;
-    let progs = skeleton.progs();
+    let skeleton = Skeleton::<CgroupSkb>::open().load()?;
     let root = open_target(CGROUP)?;
 
-    hold(progs.cgroup_drop.attach_cgroup(&root)?)
+    hold(skeleton.prog(progs::cgroup_drop).attach_cgroup(&root)?)
 }

@@ -17,21 +17,17 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
-        Skeleton,
-        Step, //
+        Skeleton, //
     },
     Held, //
 };
-use object::CrashKexec;
+use object::{
+    progs,
+    CrashKexec, //
+};
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<CrashKexec>>::open().load()?;
-    let prog = skeleton.progs().crash_on_error;
+    let skeleton = Skeleton::<CrashKexec>::open().load()?;
 
-    hold(
-        prog.fd
-            .keep_open()
-            .map_err(LoadError::at(Step::TakeFd(prog.def.name)))?,
-    )
+    hold(skeleton.prog(progs::crash_on_error).keep_open()?)
 }

@@ -17,7 +17,6 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
@@ -25,7 +24,5 @@ use crate::{
 use object::Exceptions;
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<Exceptions>>::open().load()?.attach()?;
-
-    hold(skeleton.into_links())
+    hold(Skeleton::<Exceptions>::open().load()?.attach()?)
 }

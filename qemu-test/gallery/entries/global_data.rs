@@ -17,7 +17,6 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Shared,
         Skeleton, //
     },
@@ -25,6 +24,7 @@ use crate::{
 };
 use kernel::prelude::*;
 use object::{
+    globals,
     Bss,
     GlobalData, //
 };
@@ -46,22 +46,22 @@ impl<L> Drop for AddsUp<L> {
 }
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let mut open = Skeleton::<Open<GlobalData>>::open();
+    let mut open = Skeleton::<GlobalData>::open();
 
     // Before the load: the initial value of a section.
-    let rodata = open.globals_mut(|sections| &sections.rodata)?;
+    let rodata = open.globals_mut(globals::rodata)?;
     rodata.factor.set(7);
     rodata.double_it.set(1);
-    open.globals_mut(|sections| &sections.data)?.step.set(3);
+    open.globals_mut(globals::data)?.step.set(3);
 
     let loaded = open.load()?;
 
     // After it: the memory that the prog works on.
-    let bss = loaded.globals(|sections| &sections.bss)?;
+    let bss = loaded.globals(globals::bss)?;
     bss.offset.set(100);
 
     hold(AddsUp {
-        _links: loaded.attach()?.into_links(),
+        _links: loaded.attach()?,
         bss,
     })
 }

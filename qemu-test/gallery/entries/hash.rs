@@ -14,7 +14,6 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
@@ -22,7 +21,5 @@ use crate::{
 use object::Hash;
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<Hash>>::open().load()?.attach()?;
-
-    hold(skeleton.into_links())
+    hold(Skeleton::<Hash>::open().load()?.attach()?)
 }

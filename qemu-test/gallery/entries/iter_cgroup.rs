@@ -19,7 +19,6 @@ use crate::{
     lskel::{
         open_target,
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
@@ -28,25 +27,31 @@ use kernel::{
     bindings,
     prelude::*, //
 };
-use object::IterCgroup;
+use object::{
+    progs,
+    IterCgroup, //
+};
 
 /// A folder of cgroup2.
 const CGROUP: &CStr = c"/sys/fs/cgroup";
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<IterCgroup>>::open().load()?;
-    let progs = skeleton.progs();
+    let skeleton = Skeleton::<IterCgroup>::open().load()?;
     let folder = open_target(CGROUP)?;
 
     hold([
         // Without a folder it is the root of cgroup2.
-        progs.all_cgroups.attach_iter(IterTarget::Cgroup(
-            None,
-            bindings::bpf_cgroup_iter_order_BPF_CGROUP_ITER_DESCENDANTS_PRE,
-        ))?,
-        progs.one_cgroup.attach_iter(IterTarget::Cgroup(
-            Some(&folder),
-            bindings::bpf_cgroup_iter_order_BPF_CGROUP_ITER_SELF_ONLY,
-        ))?,
+        skeleton
+            .prog(progs::all_cgroups)
+            .attach_iter(IterTarget::Cgroup(
+                None,
+                bindings::bpf_cgroup_iter_order_BPF_CGROUP_ITER_DESCENDANTS_PRE,
+            ))?,
+        skeleton
+            .prog(progs::one_cgroup)
+            .attach_iter(IterTarget::Cgroup(
+                Some(&folder),
+                bindings::bpf_cgroup_iter_order_BPF_CGROUP_ITER_SELF_ONLY,
+            ))?,
     ])
 }

@@ -17,15 +17,17 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
-use object::IterLink;
+use object::{
+    progs,
+    IterLink, //
+};
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<IterLink>>::open().load()?;
-    let progs = skeleton.progs();
-    hold(progs.list_links.attach()?)
+    let skeleton = Skeleton::<IterLink>::open().load()?;
+
+    hold(skeleton.prog(progs::list_links).attach()?)
 }

@@ -18,24 +18,25 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
-use object::IterMapElem;
+use object::{
+    maps,
+    progs,
+    IterMapElem, //
+};
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<IterMapElem>>::open().load()?;
-    let progs = skeleton.progs();
-    let maps = skeleton.maps();
+    let skeleton = Skeleton::<IterMapElem>::open().load()?;
 
     hold([
-        progs
-            .list_elements
-            .attach_iter(IterTarget::Map(&maps.iter_hash))?,
-        progs
-            .list_storages
-            .attach_iter(IterTarget::Map(&maps.iter_sk_storage))?,
+        skeleton
+            .prog(progs::list_elements)
+            .attach_iter(IterTarget::Map(skeleton.map(maps::iter_hash)))?,
+        skeleton
+            .prog(progs::list_storages)
+            .attach_iter(IterTarget::Map(skeleton.map(maps::iter_sk_storage)))?,
     ])
 }

@@ -17,15 +17,20 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
-use object::IterSocket;
+use object::{
+    progs,
+    IterSocket, //
+};
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<IterSocket>>::open().load()?;
-    let progs = skeleton.progs();
-    hold([progs.list_tcp.attach()?, progs.list_udp.attach()?])
+    let skeleton = Skeleton::<IterSocket>::open().load()?;
+
+    hold([
+        skeleton.prog(progs::list_tcp).attach()?,
+        skeleton.prog(progs::list_udp).attach()?,
+    ])
 }

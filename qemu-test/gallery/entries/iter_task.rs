@@ -18,23 +18,30 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
-use object::IterTask;
+use object::{
+    progs,
+    IterTask, //
+};
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<IterTask>>::open().load()?;
-    let progs = skeleton.progs();
+    let skeleton = Skeleton::<IterTask>::open().load()?;
     let task = kernel::current!();
     let (pid, tid) = (task.group_leader().pid() as u32, task.pid() as u32);
 
     hold([
-        progs.all_tasks.attach()?,
-        progs.one_process.attach_iter(IterTarget::Process(pid))?,
-        progs.one_thread.attach_iter(IterTarget::Thread(tid))?,
-        progs.open_files.attach_iter(IterTarget::Process(pid))?,
+        skeleton.prog(progs::all_tasks).attach()?,
+        skeleton
+            .prog(progs::one_process)
+            .attach_iter(IterTarget::Process(pid))?,
+        skeleton
+            .prog(progs::one_thread)
+            .attach_iter(IterTarget::Thread(tid))?,
+        skeleton
+            .prog(progs::open_files)
+            .attach_iter(IterTarget::Process(pid))?,
     ])
 }

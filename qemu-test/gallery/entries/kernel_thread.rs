@@ -22,7 +22,6 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton,
         Step, //
     },
@@ -38,7 +37,10 @@ use kernel::{
     },
     workqueue, //
 };
-use object::KernelThread;
+use object::{
+    progs,
+    KernelThread, //
+};
 
 #[pin_data]
 struct Handover {
@@ -56,7 +58,7 @@ pub(crate) fn load() -> Result<Held, LoadError> {
         }),
         GFP_KERNEL,
     )
-    .map_err(LoadError::at(Step::Alloc))?;
+    .map_err(|e| Step::Alloc.failed(e))?;
     let there = here.clone();
 
     workqueue::system()
@@ -66,25 +68,27 @@ pub(crate) fn load() -> Result<Held, LoadError> {
             *there.link.lock() = Some(result);
             there.done.complete_all();
         })
-        .map_err(|e| LoadError::at(Step::Alloc)(e.into()))?;
+        .map_err(|e| Step::Alloc.failed(e.into()))?;
     here.done.wait_for_completion();
 
     let link = here.link.lock().take();
     match link {
         Some(link) => hold(link?),
-        None => Err(LoadError::at(Step::Alloc)(EINVAL)),
+        None => Err(Step::Alloc.failed(EINVAL)),
     }
 }
 
 fn in_thread() -> Result<Link, LoadError> {
-    let skeleton = Skeleton::<Open<KernelThread>>::open().load()?;
-    let progs = skeleton.progs();
+    let skeleton = Skeleton::<KernelThread>::open().load()?;
 
-    for way in [progs.thread_raw_tp.attach(), progs.thread_kp_multi.attach()] {
+    for way in [
+        skeleton.prog(progs::thread_raw_tp).attach(),
+        skeleton.prog(progs::thread_kp_multi).attach(),
+    ] {
         match way {
             Ok(_) => pr_err!("kernel_thread: attached\n"),
             Err(e) => pr_info!("kernel_thread: {e}\n"),
         }
     }
-    progs.thread_fentry.attach()
+    skeleton.prog(progs::thread_fentry).attach()
 }

@@ -17,21 +17,24 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
-use object::KprobeMulti;
+use object::{
+    progs,
+    KprobeMulti, //
+};
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<KprobeMulti>>::open().load()?;
-    let progs = skeleton.progs();
+    let skeleton = Skeleton::<KprobeMulti>::open().load()?;
     let functions = [c"bpf_fentry_test1", c"bpf_fentry_test2"];
 
     hold([
-        progs.count.attach_functions(&functions, &[1, 2])?,
-        progs.count_return.attach()?,
-        progs.trigger.attach()?,
+        skeleton
+            .prog(progs::count)
+            .attach_functions(&functions, &[1, 2])?,
+        skeleton.prog(progs::count_return).attach()?,
+        skeleton.prog(progs::trigger).attach()?,
     ])
 }

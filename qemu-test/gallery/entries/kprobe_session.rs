@@ -17,20 +17,23 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
-use object::KprobeSession;
+use object::{
+    progs,
+    KprobeSession, //
+};
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<KprobeSession>>::open().load()?;
-    let progs = skeleton.progs();
+    let skeleton = Skeleton::<KprobeSession>::open().load()?;
     let functions = [c"bpf_fentry_test1", c"bpf_fentry_test2"];
 
     hold([
-        progs.session.attach_functions(&functions, &[1, 2])?,
-        progs.session_trigger.attach()?,
+        skeleton
+            .prog(progs::session)
+            .attach_functions(&functions, &[1, 2])?,
+        skeleton.prog(progs::session_trigger).attach()?,
     ])
 }

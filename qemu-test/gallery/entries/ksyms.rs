@@ -14,7 +14,6 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
@@ -22,7 +21,5 @@ use crate::{
 use object::Ksyms;
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<Ksyms>>::open().load()?.attach()?;
-
-    hold(skeleton.into_links())
+    hold(Skeleton::<Ksyms>::open().load()?.attach()?)
 }

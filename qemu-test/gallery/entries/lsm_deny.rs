@@ -17,23 +17,26 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
 use kernel::prelude::*;
-use object::LsmDeny;
+use object::{
+    progs,
+    LsmDeny, //
+};
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<LsmDeny>>::open().load()?;
-    let progs = skeleton.progs();
+    let skeleton = Skeleton::<LsmDeny>::open().load()?;
     let ebusy = EBUSY.to_errno().unsigned_abs().into();
 
     hold([
         // BPF_RAW_TRACEPOINT_OPEN
-        progs.keep_file.attach()?,
+        skeleton.prog(progs::keep_file).attach()?,
         // BPF_LINK_CREATE
-        progs.keep_folder.attach_with_cookie(ebusy)?,
+        skeleton
+            .prog(progs::keep_folder)
+            .attach_with_cookie(ebusy)?,
     ])
 }

@@ -17,15 +17,17 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
-use object::LsmSleepable;
+use object::{
+    progs,
+    LsmSleepable, //
+};
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<LsmSleepable>>::open().load()?;
-    let progs = skeleton.progs();
-    hold(progs.locked.attach()?)
+    let skeleton = Skeleton::<LsmSleepable>::open().load()?;
+
+    hold(skeleton.prog(progs::locked).attach()?)
 }

@@ -17,16 +17,18 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
-use object::MaxEntries;
+use object::{
+    maps,
+    MaxEntries, //
+};
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let mut open = Skeleton::<Open<MaxEntries>>::open();
+    let mut open = Skeleton::<MaxEntries>::open();
 
-    open.max_entries_mut().sized_by_module = 3;
-    hold(open.load()?.attach()?.into_links())
+    open.set_max_entries(maps::sized_by_module, 3)?;
+    hold(open.load()?.attach()?)
 }

@@ -18,24 +18,30 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
-use object::Netfilter;
+use object::{
+    progs,
+    Netfilter, //
+};
 
 // From `linux/netfilter.h`; not every `kernel::bindings` has them.
 const NFPROTO_IPV4: u32 = 2;
 const NF_INET_LOCAL_IN: u32 = 1;
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<Netfilter>>::open().load()?;
-    let progs = skeleton.progs();
-    hold(progs.nf_drop.attach_netfilter(NetfilterHook {
-        pf: NFPROTO_IPV4,
-        hooknum: NF_INET_LOCAL_IN,
-        priority: -128,
-        flags: 0,
-    })?)
+    let skeleton = Skeleton::<Netfilter>::open().load()?;
+
+    hold(
+        skeleton
+            .prog(progs::nf_drop)
+            .attach_netfilter(NetfilterHook {
+                pf: NFPROTO_IPV4,
+                hooknum: NF_INET_LOCAL_IN,
+                priority: -128,
+                flags: 0,
+            })?,
+    )
 }

@@ -18,19 +18,21 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
-use object::RawTp;
+use object::{
+    progs,
+    RawTp, //
+};
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<RawTp>>::open().load()?;
-    let progs = skeleton.progs();
+    let skeleton = Skeleton::<RawTp>::open().load()?;
+
     hold([
-        progs.raw_tp_finish.attach_with_cookie(1)?,
-        progs.raw_tp_finish.attach_with_cookie(2)?,
-        progs.raw_tp_trigger.attach()?,
+        skeleton.prog(progs::raw_tp_finish).attach_with_cookie(1)?,
+        skeleton.prog(progs::raw_tp_finish).attach_with_cookie(2)?,
+        skeleton.prog(progs::raw_tp_trigger).attach()?,
     ])
 }

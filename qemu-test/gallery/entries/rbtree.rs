@@ -17,7 +17,6 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
@@ -25,7 +24,5 @@ use crate::{
 use object::Rbtree;
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<Rbtree>>::open().load()?.attach()?;
-
-    hold(skeleton.into_links())
+    hold(Skeleton::<Rbtree>::open().load()?.attach()?)
 }

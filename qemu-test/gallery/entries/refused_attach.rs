@@ -15,68 +15,65 @@
 mod object;
 
 use crate::{
-    bpf::syscall::IterTarget,
+    bpf::link::Link,
     hold,
     lskel::{
         open_target,
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
 use kernel::prelude::*;
-use object::RefusedAttach;
+use object::{
+    progs,
+    RefusedAttach, //
+};
 
 /// A folder, but not of cgroup2.
 const NO_CGROUP: &CStr = c"/proc";
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<RefusedAttach>>::open().load()?;
-    let progs = skeleton.progs();
+    let skeleton = Skeleton::<RefusedAttach>::open().load()?;
     let no_cgroup = open_target(NO_CGROUP)?;
-    let ways = [
-        // Not by a module.
-        progs.no_kprobe.attach(),
-        progs.no_kretprobe.attach(),
-        progs.no_tracepoint.attach(),
-        progs.no_perf_event.attach(),
-        progs.no_uprobe.attach(),
-        progs.no_uretprobe.attach(),
-        progs.no_uprobe_multi.attach(),
-        progs.no_usdt.attach(),
-        progs.no_tc.attach_interface(1, 0),
-        // Too little is known of the target.
-        progs.no_raw_tp.attach(),
-        progs.no_kp_multi.attach(),
-        progs.no_xdp.attach(),
-        progs.no_tcx.attach(),
-        progs.no_cgroup.attach(),
-        progs.no_sk_lookup.attach(),
-        progs.no_netfilter.attach(),
-        // What it does not have.
-        progs.no_iter.attach_with_cookie(1),
-        progs.no_fentry.attach_interface(1, 0),
-        progs.no_iter.attach_functions(&[c"bpf_fentry_test1"], &[]),
-        progs.no_raw_tp.attach_iter(IterTarget::Process(1)),
-        // One function, two cookies.
-        progs
-            .no_kp_multi
-            .attach_functions(&[c"bpf_fentry_test1"], &[1, 2]),
-        // What is not there.
-        progs
-            .no_kp_multi
-            .attach_functions(&[c"no_such_function"], &[]),
-        progs.no_xdp.attach_interface(47_000, 0),
-        progs.no_tcx.attach_interface(47_000, 0),
-        progs.no_cgroup.attach_cgroup(&no_cgroup),
-    ];
 
-    for way in ways {
-        match way {
-            Ok(_) => pr_err!("refused_attach: attached\n"),
-            Err(e) => pr_info!("refused_attach: {e}\n"),
-        }
-    }
+    // Not by a module.
+    say(skeleton.prog(progs::no_kprobe).into_any().attach());
+    say(skeleton.prog(progs::no_kretprobe).into_any().attach());
+    say(skeleton.prog(progs::no_tracepoint).into_any().attach());
+    say(skeleton.prog(progs::no_perf_event).into_any().attach());
+    say(skeleton.prog(progs::no_uprobe).into_any().attach());
+    say(skeleton.prog(progs::no_uretprobe).into_any().attach());
+    say(skeleton.prog(progs::no_uprobe_multi).into_any().attach());
+    say(skeleton.prog(progs::no_usdt).into_any().attach());
+    say(skeleton.prog(progs::no_tc).into_any().attach());
+    // Too little is known of the target.
+    say(skeleton.prog(progs::no_raw_tp).attach());
+    say(skeleton.prog(progs::no_kp_multi).attach());
+    say(skeleton.prog(progs::no_xdp).into_any().attach());
+    say(skeleton.prog(progs::no_tcx).into_any().attach());
+    say(skeleton.prog(progs::no_cgroup).into_any().attach());
+    say(skeleton.prog(progs::no_sk_lookup).into_any().attach());
+    say(skeleton.prog(progs::no_netfilter).into_any().attach());
+    // One function, two cookies.
+    say(skeleton
+        .prog(progs::no_kp_multi)
+        .attach_functions(&[c"bpf_fentry_test1"], &[1, 2]));
+    // What is not there.
+    say(skeleton
+        .prog(progs::no_kp_multi)
+        .attach_functions(&[c"no_such_function"], &[]));
+    say(skeleton.prog(progs::no_xdp).attach_interface(47_000, 0));
+    say(skeleton.prog(progs::no_tcx).attach_interface(47_000, 0));
+    say(skeleton.prog(progs::no_cgroup).attach_cgroup(&no_cgroup));
+
     hold(())
+}
+
+/// Not in an array of results: the kernel's stack is small.
+fn say(way: Result<Link, LoadError>) {
+    match way {
+        Ok(_) => pr_err!("refused_attach: attached\n"),
+        Err(e) => pr_info!("refused_attach: {e}\n"),
+    }
 }

@@ -18,21 +18,22 @@ use crate::{
     lskel::{
         open_target,
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
 use kernel::prelude::*;
-use object::SkLookup;
+use object::{
+    progs,
+    SkLookup, //
+};
 
 /// The network namespace of the process that loads the module.
 const NETNS: &CStr = c"/proc/self/ns/net";
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<SkLookup>>::open().load()?;
-    let progs = skeleton.progs();
+    let skeleton = Skeleton::<SkLookup>::open().load()?;
     let netns = open_target(NETNS)?;
 
-    hold(progs.choose_socket.attach_netns(&netns)?)
+    hold(skeleton.prog(progs::choose_socket).attach_netns(&netns)?)
 }

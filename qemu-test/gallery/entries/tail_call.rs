@@ -18,16 +18,19 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
-use object::TailCall;
+use object::{
+    maps,
+    progs,
+    TailCall, //
+};
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<TailCall>>::open().load()?;
-    let jump_slots = skeleton.keep_open(|maps| &maps.jump_slots)?;
+    let skeleton = Skeleton::<TailCall>::open().load()?;
+    let jump_slots = skeleton.keep_open(maps::jump_slots)?;
 
-    hold((skeleton.progs().before_jump.attach()?, jump_slots))
+    hold((skeleton.prog(progs::before_jump).attach()?, jump_slots))
 }

@@ -14,21 +14,27 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
-use object::Tcx;
+use object::{
+    progs,
+    Tcx, //
+};
 
 /// lo has this number in each network namespace.
 const LOOPBACK: u32 = 1;
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<Tcx>>::open().load()?;
-    let progs = skeleton.progs();
+    let skeleton = Skeleton::<Tcx>::open().load()?;
+
     hold([
-        progs.tcx_change.attach_interface(LOOPBACK, 0)?,
-        progs.tcx_drop.attach_interface(LOOPBACK, 0)?,
+        skeleton
+            .prog(progs::tcx_change)
+            .attach_interface(LOOPBACK, 0)?,
+        skeleton
+            .prog(progs::tcx_drop)
+            .attach_interface(LOOPBACK, 0)?,
     ])
 }

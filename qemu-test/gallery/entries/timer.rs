@@ -14,16 +14,18 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
-use object::Timer;
+use object::{
+    maps,
+    Timer, //
+};
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<Timer>>::open().load()?;
-    let alarms = skeleton.keep_open(|maps| &maps.alarms)?;
+    let skeleton = Skeleton::<Timer>::open().load()?;
+    let alarms = skeleton.keep_open(maps::alarms)?;
 
-    hold((skeleton.attach()?.into_links(), alarms))
+    hold((skeleton.attach()?, alarms))
 }

@@ -17,21 +17,29 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
-use object::TracingCookies;
+use object::{
+    progs,
+    TracingCookies, //
+};
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<TracingCookies>>::open().load()?;
-    let progs = skeleton.progs();
+    let skeleton = Skeleton::<TracingCookies>::open().load()?;
+
     hold([
-        progs.cookie_fentry.attach_with_cookie(1)?,
-        progs.cookie_fentry2.attach_with_cookie(10)?,
-        progs.cookie_fexit.attach_with_cookie(100)?,
-        progs.cookie_fmod_ret.attach_with_cookie(1000)?,
-        progs.cookie_tp_btf.attach_with_cookie(10_000)?,
+        skeleton.prog(progs::cookie_fentry).attach_with_cookie(1)?,
+        skeleton
+            .prog(progs::cookie_fentry2)
+            .attach_with_cookie(10)?,
+        skeleton.prog(progs::cookie_fexit).attach_with_cookie(100)?,
+        skeleton
+            .prog(progs::cookie_fmod_ret)
+            .attach_with_cookie(1000)?,
+        skeleton
+            .prog(progs::cookie_tp_btf)
+            .attach_with_cookie(10_000)?,
     ])
 }

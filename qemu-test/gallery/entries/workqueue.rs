@@ -17,16 +17,18 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
-use object::Workqueue;
+use object::{
+    maps,
+    Workqueue, //
+};
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<Workqueue>>::open().load()?;
-    let jobs = skeleton.keep_open(|maps| &maps.jobs)?;
+    let skeleton = Skeleton::<Workqueue>::open().load()?;
+    let jobs = skeleton.keep_open(maps::jobs)?;
 
-    hold((skeleton.attach()?.into_links(), jobs))
+    hold((skeleton.attach()?, jobs))
 }

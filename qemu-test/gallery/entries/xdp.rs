@@ -14,18 +14,24 @@ use crate::{
     hold,
     lskel::{
         LoadError,
-        Open,
         Skeleton, //
     },
     Held, //
 };
-use object::Xdp;
+use object::{
+    progs,
+    Xdp, //
+};
 
 /// lo has this number in each network namespace.
 const LOOPBACK: u32 = 1;
 
 pub(crate) fn load() -> Result<Held, LoadError> {
-    let skeleton = Skeleton::<Open<Xdp>>::open().load()?;
-    let progs = skeleton.progs();
-    hold(progs.xdp_drop.attach_interface(LOOPBACK, 0)?)
+    let skeleton = Skeleton::<Xdp>::open().load()?;
+
+    hold(
+        skeleton
+            .prog(progs::xdp_drop)
+            .attach_interface(LOOPBACK, 0)?,
+    )
 }

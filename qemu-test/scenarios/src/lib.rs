@@ -25,6 +25,10 @@ pub const BPFTOOL: &str = "/sbin/bpftool";
 
 /// Folder of the initramfs with what lskel_blob.ko is to load, a file for each object.
 pub const CORPUS_DIR: &str = "/corpus";
+/// What the name of a file there ends with that is for libbpf's own loader prog, beside one for ours.
+pub const LIBBPFS: &str = ".libbpf";
+/// What the guest says of an object that the two leave in the same state.
+pub const SAME_STATE: &str = "the same state";
 /// A module that is loaded before the corpus, where there is one.
 pub const CORPUS_TESTMOD: &str = "/modules/bpf_testmod.ko";
 
@@ -202,6 +206,7 @@ macro_rules! each_scenario {
             // Unloading.
             rmmod_changes_no_fd_of_its_caller, Passes, [];
             rmmod_leaves_another_providers_ops_alone, Passes, [CModule];
+            rmmod_waits_for_mounts_that_have_read_the_slot, Passes, [];
             files_stay_readable_after_rmmod, Passes, [];
             a_mount_after_rmmod_finds_no_provider, Passes, [];
             nothing_is_left_after_rmmod_and_umount, Passes, [Short];
@@ -225,6 +230,7 @@ macro_rules! each_scenario {
             a_skeletons_lsm_prog_runs, Passes, [TestModule("lskel_features")];
             a_skeletons_subprogs_ksyms_and_fields_are_resolved, Passes,
                 [TestModule("lskel_features")];
+            a_skeleton_of_500_progs_loads_on_the_kernels_stack, Passes, [TestModule("lskel_many")];
             a_skeletons_optional_prog_is_not_loaded_and_unload_leaves_nothing, Passes,
                 [TestModule("lskel_features")];
             // The gallery: qemu-test/gallery/README.md has a table of its entries.

@@ -3,12 +3,23 @@
 //! A stand-in for the kernel module: the generated code is compiled against it and its words are checked.
 //! `tests/compiles.rs` puts this file beside the generated ones.
 
-#![allow(dead_code, unused_imports, unused_macros)]
+#![allow(dead_code, non_upper_case_globals)]
 
 extern crate self as kernel;
 
-pub mod prelude {
-    pub use core::ffi::CStr;
+pub mod bindings {
+    pub const bpf_map_type_BPF_MAP_TYPE_HASH: u32 = 1;
+    pub const bpf_map_type_BPF_MAP_TYPE_ARRAY: u32 = 2;
+    pub const bpf_map_type_BPF_MAP_TYPE_PROG_ARRAY: u32 = 3;
+    pub const bpf_map_type_BPF_MAP_TYPE_PERF_EVENT_ARRAY: u32 = 4;
+    pub const bpf_map_type_BPF_MAP_TYPE_ARRAY_OF_MAPS: u32 = 12;
+    pub const bpf_map_type_BPF_MAP_TYPE_HASH_OF_MAPS: u32 = 13;
+    pub const bpf_prog_type_BPF_PROG_TYPE_SOCKET_FILTER: u32 = 1;
+    pub const bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
+    pub const bpf_prog_type_BPF_PROG_TYPE_TRACING: u32 = 26;
+    pub const bpf_prog_type_BPF_PROG_TYPE_SYSCALL: u32 = 31;
+    pub const bpf_attach_type_BPF_TRACE_FENTRY: u32 = 24;
+    pub const bpf_attach_type_BPF_TRACE_RAW_TP: u32 = 23;
 }
 
 #[path = "globals.lskel-little-endian.rs"]
@@ -23,94 +34,110 @@ mod slots;
 mod externs;
 
 pub mod lskel {
-    #[path = "fields.rs"]
-    mod real;
-    pub(crate) use real::{fields, Fields};
-
     use std::cell::UnsafeCell;
     use std::ffi::CStr;
     use std::marker::PhantomData;
 
     #[repr(transparent)]
-    pub(crate) struct Var<T>(UnsafeCell<T>);
+    pub struct Var<T>(UnsafeCell<T>);
+    #[repr(transparent)]
+    pub struct Frozen<T>(UnsafeCell<T>);
 
-    pub(crate) unsafe trait Globals {}
+    pub unsafe trait Globals {
+        const FROZEN: bool;
+        const GAPS: &'static [(usize, usize)];
+    }
 
-    type Field<O> = fn(&<<O as Object>::Maps as Fields>::Of<usize>) -> &usize;
+    pub struct MapId<O>(pub usize, PhantomData<O>);
+    pub struct ProgId<O, K>(pub usize, PhantomData<(O, K)>);
+    pub struct Section<O, T>(pub usize, PhantomData<(O, T)>);
 
-    pub(crate) struct Section<O: Object, T> {
-        pub offset: usize,
-        pub map: Field<O>,
-        globals: PhantomData<T>,
+    impl<O: Object> MapId<O> {
+        pub const fn new<const INDEX: usize>() -> Self {
+            const { assert!(INDEX < O::DEF.maps.len()) };
+            Self(INDEX, PhantomData)
+        }
+    }
+
+    impl<O: Object, K> ProgId<O, K> {
+        pub const fn new<const INDEX: usize>() -> Self {
+            const { assert!(INDEX < O::DEF.progs.len()) };
+            Self(INDEX, PhantomData)
+        }
     }
 
     impl<O: Object, T: Globals> Section<O, T> {
-        pub(crate) const unsafe fn new(offset: usize, map: Field<O>) -> Self {
-            Self { offset, map, globals: PhantomData }
+        pub const fn new<const MAP: usize>() -> Self {
+            const { assert!(O::DEF.maps[MAP].frozen == T::FROZEN) };
+            Self(MAP, PhantomData)
         }
 
         /// The first bytes of the initial value.
-        pub(crate) fn start<const N: usize>(&self) -> [u8; N] {
-            assert!(self.offset + size_of::<T>() <= O::DATA.len().next_multiple_of(8));
-            O::DATA[self.offset..self.offset + N].try_into().unwrap()
+        pub fn start<const N: usize>(&self) -> [u8; N] {
+            let offset = O::DEF.maps[self.0].value.unwrap() as usize;
+            assert!(offset + size_of::<T>() <= O::DEF.data.len());
+            O::DEF.data[offset..offset + N].try_into().unwrap()
         }
     }
 
-    #[derive(Clone, Copy)]
-    pub(crate) struct MapDef {
+    pub struct MapDef {
         pub name: &'static CStr,
         pub map_type: u32,
         pub key_size: u32,
         pub value_size: u32,
         pub max_entries: u32,
+        pub attr: u32,
+        pub value: Option<u32>,
+        pub frozen: bool,
     }
 
-    #[derive(Clone, Copy)]
-    pub(crate) struct ProgDef {
+    pub struct ProgDef {
         pub name: &'static CStr,
         pub section: &'static CStr,
         pub prog_type: u32,
         pub expected_attach_type: u32,
-        pub load_attr: u32,
-        pub lookups: &'static [(&'static CStr, u32)],
+        pub attr: u32,
     }
 
-    pub(crate) struct ProgArraySlot {
-        pub map: usize,
-        pub index: u32,
-        pub prog: usize,
+    pub enum Command {
+        LoadBtf,
+        CreateMap(usize),
+        UpdateMap(usize),
+        FreezeMap(usize),
+        Find(usize, &'static CStr),
+        LoadProg(usize),
+        PutProg(usize, usize),
     }
 
-    pub(crate) unsafe trait Object: Sized {
-        type Maps: Fields;
-        type Progs: Fields;
-        type Sections: 'static;
-        const NAME: &'static CStr;
-        const DATA: &'static [u8];
-        const INSNS: &'static [u8];
-        const MAPS: <Self::Maps as Fields>::Of<MapDef>;
-        const PROGS: <Self::Progs as Fields>::Of<ProgDef>;
-        const PROG_ARRAY_SLOTS: &'static [ProgArraySlot] = &[];
-        const SECTIONS: Self::Sections;
+    pub struct ObjectDef {
+        pub name: &'static CStr,
+        pub data: &'static [u8],
+        pub btf: Option<u32>,
+        pub maps: &'static [MapDef],
+        pub progs: &'static [ProgDef],
+        pub commands: &'static [(u32, Command)],
+    }
+
+    pub unsafe trait Object: Sized + 'static {
+        const DEF: &'static ObjectDef;
+    }
+
+    pub mod prog {
+        pub enum Tracing {}
+        pub enum RawTracepoint {}
+        pub enum Other {}
     }
 }
 
-use lskel::{Fields, Object};
-
-/// Counts fields.
-fn count<F: Fields, T>(fields: F::Of<T>) -> usize {
-    let mut count = 0;
-    F::map(fields, |_| count += 1);
-    count
-}
+use lskel::{Command, Globals, Object};
 
 /// What must be true of every object.
 fn check<O: Object>(name: &str, maps: usize, progs: usize) {
-    assert_eq!(O::NAME.to_str(), Ok(name));
-    assert_eq!(O::INSNS.len() % 8, 0);
-    assert_eq!(O::DATA.len() % 8, 0);
-    assert_eq!(count::<O::Maps, _>(O::MAPS), maps);
-    assert_eq!(count::<O::Progs, _>(O::PROGS), progs);
+    assert_eq!(O::DEF.name.to_str(), Ok(name));
+    assert_eq!(O::DEF.data.len() % 8, 0);
+    assert_eq!(O::DEF.maps.len(), maps);
+    assert_eq!(O::DEF.progs.len(), progs);
+    assert!(O::DEF.commands.is_sorted_by_key(|(record, _)| *record));
 }
 
 fn main() {
@@ -120,22 +147,33 @@ fn main() {
     check::<slots::Slots>("slots", 6, 2);
     check::<externs::Externs>("externs", 2, 1);
 
-    let sections = &globals::GlobalsObject::SECTIONS;
-    assert_eq!(sections.rodata.start(), [7, 0, 0, 0, 1]);
-    assert_eq!(sections.data.start(), [3, 0, 0, 0, 0x65, 0, 0, 0, 1]);
-    assert_eq!(&sections.data_read_mostly.start(), b"four\0");
-    assert_eq!(sections.bss.start(), [0; 48]);
-    let maps = globals::Maps { rodata: 0, data: 1, data_guarded: 2, data_read_mostly: 3, bss: 4 };
-    assert_eq!(*(sections.data_read_mostly.map)(&maps), 3);
+    use globals::globals as sections;
+    assert_eq!(sections::rodata.start(), [7, 0, 0, 0, 1]);
+    assert_eq!(sections::data.start(), [3, 0, 0, 0, 0x65, 0, 0, 0, 1]);
+    assert_eq!(&sections::data_read_mostly.start(), b"four\0");
+    assert_eq!(sections::bss.start(), [0; 48]);
+    assert_eq!(globals::maps::data_read_mostly.0, 3);
+    // What only the module before the load may change, and what it may not change at all.
+    assert!(globals::Rodata::FROZEN && !globals::Bss::FROZEN);
+    assert!(globals::DataGuarded::GAPS.len() > 0);
 
-    let slots: Vec<_> = slots::Slots::PROG_ARRAY_SLOTS
+    let def = slots::Slots::DEF;
+    let puts: Vec<_> = def
+        .commands
         .iter()
-        .map(|slot| (slot.map, slot.index, slot.prog))
+        .filter_map(|(_, command)| match *command {
+            Command::PutProg(map, prog) => Some((map, prog)),
+            _ => None,
+        })
         .collect();
-    assert_eq!(slots, [(3, 0, 0), (3, 2, 1)]);
-    assert_eq!(slots::Slots::MAPS.jumps.map_type, 3);
-    assert_eq!(slots::Slots::PROGS.second.section, c"raw_tp");
-    // A `bpf_attr` of a load has the prog's name from byte 48 on.
-    let load = slots::Slots::PROGS.second.load_attr as usize;
-    assert_eq!(&slots::Slots::DATA[load + 48..load + 55], b"second\0");
+    assert_eq!(puts, [(3, 0), (3, 1)]);
+    let jumps = &def.maps[slots::maps::jumps.0];
+    assert_eq!((jumps.map_type, jumps.frozen), (3, false));
+    let second = &def.progs[slots::progs::second.0];
+    assert_eq!(second.section, c"raw_tp");
+    // A `bpf_attr` of a load has the prog's name from byte 48 on, one of a map's creation max_entries from 12 on.
+    let load = second.attr as usize;
+    assert_eq!(&def.data[load + 48..load + 55], b"second\0");
+    let create = jumps.attr as usize;
+    assert_eq!(def.data[create + 12..create + 16], jumps.max_entries.to_le_bytes());
 }

@@ -4,97 +4,112 @@
 //! Light skeleton of `externs.bpf.c`, little endian.
 
 #![allow(dead_code, reason = "a user takes what it needs")]
-#![allow(non_snake_case, reason = "names stay with C")]
+#![allow(non_snake_case, non_upper_case_globals, reason = "names stay with C")]
 
 use crate::lskel::{
+    Command,
+    Frozen,
     Globals,
     MapDef,
+    MapId,
     Object,
+    ObjectDef,
     ProgDef,
+    ProgId,
     Section,
     Var, //
 };
-use kernel::prelude::*;
-
-crate::lskel::fields! {
-    /// The maps of `externs`, in the loader's order.
-    pub(crate) struct Maps {
-        /// `externs.bss`, array, 1 entry of 24 bytes.
-        bss,
-        /// `externs.kconfig`, array, 1 entry of 17 bytes.
-        kconfig,
-    }
-}
-
-crate::lskel::fields! {
-    /// The progs of `externs`, in the loader's order.
-    pub(crate) struct Progs {
-        /// `SEC("fentry/do_nanosleep")`
-        look,
-    }
-}
+use kernel::bindings;
 
 /// The object `externs`.
 pub(crate) enum Externs {}
 
-// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context with
-// the fields of `Maps` and then those of `Progs`, in their order.
+// SAFETY: lskel-gen has made the data for machines of this byte order, and this of the same commands.
 unsafe impl Object for Externs {
-    type Maps = Maps<()>;
-    type Progs = Progs<()>;
-    type Sections = Sections;
-
-    const NAME: &'static CStr = c"externs";
-    const DATA: &'static [u8] = include_bytes!("externs.lskel-little-endian.data");
-    const INSNS: &'static [u8] = include_bytes!("externs.lskel-little-endian.insns");
-
-    const MAPS: Maps<MapDef> = Maps {
-        bss: MapDef {
-            name: c"externs.bss",
-            map_type: 2,
-            key_size: 4,
-            value_size: 24,
-            max_entries: 1,
-        },
-        kconfig: MapDef {
-            name: c"externs.kconfig",
-            map_type: 2,
-            key_size: 4,
-            value_size: 17,
-            max_entries: 1,
-        },
-    };
-
-    const PROGS: Progs<ProgDef> = Progs {
-        look: ProgDef {
-            name: c"look",
-            section: c"fentry/do_nanosleep",
-            prog_type: 26,
-            expected_attach_type: 24,
-            load_attr: 3376,
-            lookups: &[
-                (c"do_nanosleep", 3484),
-                (c"bpf_rcu_read_lock", 2844),
-                (c"runqueues", 2868),
-                (c"no_build_host_has_this", 2916),
-            ],
-        },
-    };
-
-    const SECTIONS: Sections = Sections {
-        // SAFETY: from there the loader prog takes what it puts into this map.
-        bss: unsafe { Section::new(2624, |maps: &Maps<_>| &maps.bss) },
-        // SAFETY: from there the loader prog takes what it puts into this map.
-        kconfig: unsafe { Section::new(2760, |maps: &Maps<_>| &maps.kconfig) },
+    const DEF: &'static ObjectDef = &ObjectDef {
+        name: c"externs",
+        data: include_bytes!("externs.lskel-little-endian.data"),
+        btf: Some(896),
+        maps: &[
+            // 0: `externs.bss`
+            MapDef {
+                name: c"externs.bss",
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+                key_size: 4,
+                value_size: 24,
+                max_entries: 1,
+                attr: 928,
+                value: Some(992),
+                frozen: false,
+            },
+            // 1: `externs.kconfig`
+            MapDef {
+                name: c"externs.kconfig",
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+                key_size: 4,
+                value_size: 17,
+                max_entries: 1,
+                attr: 1016,
+                value: Some(1080),
+                frozen: true,
+            },
+        ],
+        progs: &[
+            // 0: `look`
+            ProgDef {
+                name: c"look",
+                section: c"fentry/do_nanosleep",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
+                expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
+                attr: 1392,
+            },
+        ],
+        commands: &[
+            // From this record of the table on:
+            (1, Command::LoadBtf),
+            (3, Command::CreateMap(0)),
+            (5, Command::CreateMap(1)),
+            (7, Command::FreezeMap(1)),
+            (14, Command::Find(0, c"do_nanosleep")),
+            (17, Command::Find(0, c"bpf_rcu_read_lock")),
+            (20, Command::Find(0, c"runqueues")),
+            (23, Command::Find(0, c"nor_this")),
+            (26, Command::Find(0, c"no_build_host_has_this")),
+            (29, Command::Find(0, c"bpf_rcu_read_unlock")),
+            (32, Command::LoadProg(0)),
+        ],
     };
 }
 
-/// Where the globals of `externs` are.
-pub(crate) struct Sections {
+/// The maps of `externs`.
+pub(crate) mod maps {
+    use super::*;
+
+    /// `externs.bss`, array, 1 entry of 24 bytes.
+    pub(crate) const bss: MapId<Externs> = MapId::new::<0>();
+
+    /// `externs.kconfig`, array, 1 entry of 17 bytes.
+    pub(crate) const kconfig: MapId<Externs> = MapId::new::<1>();
+}
+
+/// The progs of `externs`, each with how it is attached.
+pub(crate) mod progs {
+    use super::*;
+    use crate::lskel::prog;
+
+    /// `SEC("fentry/do_nanosleep")`
+    pub(crate) const look: ProgId<Externs, prog::Tracing> = ProgId::new::<0>();
+}
+
+/// The globals of `externs`, by section.
+pub(crate) mod globals {
+    use super::*;
+
     /// `.bss`
-    pub(crate) bss: Section<Externs, Bss>,
+    pub(crate) const bss: Section<Externs, Bss> = Section::new::<0>();
+
     /// `.kconfig`
-    pub(crate) kconfig: Section<Externs, Kconfig>,
+    pub(crate) const kconfig: Section<Externs, Kconfig> = Section::new::<1>();
 }
 
 /// Globals in section `.bss`.
@@ -108,17 +123,20 @@ const _: () = {
     assert!(core::mem::offset_of!(Bss, addresses) == 0);
 };
 
-// SAFETY: `#[repr(C)]`, made of `Var`s, arrays and structs of such; each gap is a field.
-unsafe impl Globals for Bss {}
+// SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
+unsafe impl Globals for Bss {
+    const FROZEN: bool = false;
+    const GAPS: &'static [(usize, usize)] = &[];
+}
 
 /// Globals in section `.kconfig`.
 #[repr(C)]
 pub(crate) struct Kconfig {
-    pub(crate) CONFIG_HZ: Var<i32>,
-    pub(crate) LINUX_KERNEL_VERSION: Var<i32>,
-    pub(crate) CONFIG_BPF_JIT: Var<u8>,
-    pub(crate) CONFIG_LSM: [Var<u8>; 8],
-    _pad17: [Var<u8>; 3],
+    pub(crate) CONFIG_HZ: Frozen<i32>,
+    pub(crate) LINUX_KERNEL_VERSION: Frozen<i32>,
+    pub(crate) CONFIG_BPF_JIT: Frozen<u8>,
+    pub(crate) CONFIG_LSM: [Frozen<u8>; 8],
+    _pad17: [Frozen<u8>; 3],
 }
 
 const _: () = {
@@ -129,5 +147,8 @@ const _: () = {
     assert!(core::mem::offset_of!(Kconfig, CONFIG_LSM) == 9);
 };
 
-// SAFETY: `#[repr(C)]`, made of `Var`s, arrays and structs of such; each gap is a field.
-unsafe impl Globals for Kconfig {}
+// SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
+unsafe impl Globals for Kconfig {
+    const FROZEN: bool = true;
+    const GAPS: &'static [(usize, usize)] = &[(17, 20)];
+}

@@ -4,139 +4,170 @@
 //! Light skeleton of `globals.bpf.c`, big endian.
 
 #![allow(dead_code, reason = "a user takes what it needs")]
+#![allow(non_snake_case, non_upper_case_globals, reason = "names stay with C")]
 
 use crate::lskel::{
+    Command,
+    Frozen,
     Globals,
     MapDef,
+    MapId,
     Object,
+    ObjectDef,
     ProgDef,
+    ProgId,
     Section,
     Var, //
 };
-use kernel::prelude::*;
-
-crate::lskel::fields! {
-    /// The maps of `globals`, in the loader's order.
-    pub(crate) struct Maps {
-        /// `globals.rodata`, array, 1 entry of 40 bytes.
-        rodata,
-        /// `globals.data`, array, 1 entry of 20 bytes.
-        data,
-        /// `.data.guarded`, array, 1 entry of 12 bytes.
-        data_guarded,
-        /// `.data.read_mostly`, array, 1 entry of 5 bytes.
-        data_read_mostly,
-        /// `globals.bss`, array, 1 entry of 56 bytes.
-        bss,
-    }
-}
-
-crate::lskel::fields! {
-    /// The progs of `globals`, in the loader's order.
-    pub(crate) struct Progs {
-        /// `SEC("tp_btf/sched_switch")`
-        count,
-    }
-}
+use kernel::bindings;
 
 /// The object `globals`.
 pub(crate) enum GlobalsObject {}
 
-// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context with
-// the fields of `Maps` and then those of `Progs`, in their order.
+// SAFETY: lskel-gen has made the data for machines of this byte order, and this of the same commands.
 unsafe impl Object for GlobalsObject {
-    type Maps = Maps<()>;
-    type Progs = Progs<()>;
-    type Sections = Sections;
-
-    const NAME: &'static CStr = c"globals";
-    const DATA: &'static [u8] = include_bytes!("globals.lskel-big-endian.data");
-    const INSNS: &'static [u8] = include_bytes!("globals.lskel-big-endian.insns");
-
-    const MAPS: Maps<MapDef> = Maps {
-        rodata: MapDef {
-            name: c"globals.rodata",
-            map_type: 2,
-            key_size: 4,
-            value_size: 40,
-            max_entries: 1,
-        },
-        data: MapDef {
-            name: c"globals.data",
-            map_type: 2,
-            key_size: 4,
-            value_size: 20,
-            max_entries: 1,
-        },
-        data_guarded: MapDef {
-            name: c".data.guarded",
-            map_type: 2,
-            key_size: 4,
-            value_size: 12,
-            max_entries: 1,
-        },
-        data_read_mostly: MapDef {
-            name: c".data.read_mostly",
-            map_type: 2,
-            key_size: 4,
-            value_size: 5,
-            max_entries: 1,
-        },
-        bss: MapDef {
-            name: c"globals.bss",
-            map_type: 2,
-            key_size: 4,
-            value_size: 56,
-            max_entries: 1,
-        },
-    };
-
-    const PROGS: Progs<ProgDef> = Progs {
-        count: ProgDef {
-            name: c"count",
-            section: c"tp_btf/sched_switch",
-            prog_type: 26,
-            expected_attach_type: 23,
-            load_attr: 4944,
-            lookups: &[(c"btf_trace_sched_switch", 5052)],
-        },
-    };
-
-    const SECTIONS: Sections = Sections {
-        // SAFETY: from there the loader prog takes what it puts into this map.
-        rodata: unsafe { Section::new(3240, |maps: &Maps<_>| &maps.rodata) },
-        // SAFETY: from there the loader prog takes what it puts into this map.
-        data: unsafe { Section::new(3400, |maps: &Maps<_>| &maps.data) },
-        // SAFETY: from there the loader prog takes what it puts into this map.
-        data_guarded: unsafe { Section::new(3536, |maps: &Maps<_>| &maps.data_guarded) },
-        // SAFETY: from there the loader prog takes what it puts into this map.
-        data_read_mostly: unsafe { Section::new(3664, |maps: &Maps<_>| &maps.data_read_mostly) },
-        // SAFETY: from there the loader prog takes what it puts into this map.
-        bss: unsafe { Section::new(3784, |maps: &Maps<_>| &maps.bss) },
+    const DEF: &'static ObjectDef = &ObjectDef {
+        name: c"globals",
+        data: include_bytes!("globals.lskel-big-endian.data"),
+        btf: Some(1912),
+        maps: &[
+            // 0: `globals.rodata`
+            MapDef {
+                name: c"globals.rodata",
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+                key_size: 4,
+                value_size: 40,
+                max_entries: 1,
+                attr: 1944,
+                value: Some(2008),
+                frozen: true,
+            },
+            // 1: `globals.data`
+            MapDef {
+                name: c"globals.data",
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+                key_size: 4,
+                value_size: 20,
+                max_entries: 1,
+                attr: 2048,
+                value: Some(2112),
+                frozen: false,
+            },
+            // 2: `.data.guarded`
+            MapDef {
+                name: c".data.guarded",
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+                key_size: 4,
+                value_size: 12,
+                max_entries: 1,
+                attr: 2136,
+                value: Some(2200),
+                frozen: false,
+            },
+            // 3: `.data.read_mostly`
+            MapDef {
+                name: c".data.read_mostly",
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+                key_size: 4,
+                value_size: 5,
+                max_entries: 1,
+                attr: 2216,
+                value: Some(2280),
+                frozen: false,
+            },
+            // 4: `globals.bss`
+            MapDef {
+                name: c"globals.bss",
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+                key_size: 4,
+                value_size: 64,
+                max_entries: 1,
+                attr: 2288,
+                value: Some(2352),
+                frozen: false,
+            },
+        ],
+        progs: &[
+            // 0: `count`
+            ProgDef {
+                name: c"count",
+                section: c"tp_btf/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
+                expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_RAW_TP,
+                attr: 3056,
+            },
+        ],
+        commands: &[
+            // From this record of the table on:
+            (1, Command::LoadBtf),
+            (3, Command::CreateMap(0)),
+            (5, Command::CreateMap(1)),
+            (7, Command::CreateMap(2)),
+            (9, Command::CreateMap(3)),
+            (11, Command::CreateMap(4)),
+            (13, Command::FreezeMap(0)),
+            (20, Command::Find(0, c"btf_trace_sched_switch")),
+            (23, Command::LoadProg(0)),
+        ],
     };
 }
 
-/// Where the globals of `globals` are.
-pub(crate) struct Sections {
+/// The maps of `globals`.
+pub(crate) mod maps {
+    use super::*;
+
+    /// `globals.rodata`, array, 1 entry of 40 bytes.
+    pub(crate) const rodata: MapId<GlobalsObject> = MapId::new::<0>();
+
+    /// `globals.data`, array, 1 entry of 20 bytes.
+    pub(crate) const data: MapId<GlobalsObject> = MapId::new::<1>();
+
+    /// `.data.guarded`, array, 1 entry of 12 bytes.
+    pub(crate) const data_guarded: MapId<GlobalsObject> = MapId::new::<2>();
+
+    /// `.data.read_mostly`, array, 1 entry of 5 bytes.
+    pub(crate) const data_read_mostly: MapId<GlobalsObject> = MapId::new::<3>();
+
+    /// `globals.bss`, array, 1 entry of 64 bytes.
+    pub(crate) const bss: MapId<GlobalsObject> = MapId::new::<4>();
+}
+
+/// The progs of `globals`, each with how it is attached.
+pub(crate) mod progs {
+    use super::*;
+    use crate::lskel::prog;
+
+    /// `SEC("tp_btf/sched_switch")`
+    pub(crate) const count: ProgId<GlobalsObject, prog::Tracing> = ProgId::new::<0>();
+}
+
+/// The globals of `globals`, by section.
+pub(crate) mod globals {
+    use super::*;
+
     /// `.rodata`
-    pub(crate) rodata: Section<GlobalsObject, Rodata>,
+    pub(crate) const rodata: Section<GlobalsObject, Rodata> = Section::new::<0>();
+
     /// `.data`
-    pub(crate) data: Section<GlobalsObject, Data>,
+    pub(crate) const data: Section<GlobalsObject, Data> = Section::new::<1>();
+
     /// `.data.guarded`
-    pub(crate) data_guarded: Section<GlobalsObject, DataGuarded>,
+    pub(crate) const data_guarded: Section<GlobalsObject, DataGuarded> = Section::new::<2>();
+
     /// `.data.read_mostly`
-    pub(crate) data_read_mostly: Section<GlobalsObject, DataReadMostly>,
+    pub(crate) const data_read_mostly: Section<GlobalsObject, DataReadMostly> = Section::new::<3>();
+
     /// `.bss`
-    pub(crate) bss: Section<GlobalsObject, Bss>,
+    pub(crate) const bss: Section<GlobalsObject, Bss> = Section::new::<4>();
 }
 
 /// Globals in section `.rodata`.
 #[repr(C)]
 pub(crate) struct Rodata {
-    pub(crate) wanted_pid: Var<u32>,
-    pub(crate) enabled: Var<u8>,
-    _pad5: [Var<u8>; 3],
-    pub(crate) points: [types::point; 2],
+    pub(crate) wanted_pid: Frozen<u32>,
+    pub(crate) enabled: Frozen<u8>,
+    _pad5: [Frozen<u8>; 3],
+    pub(crate) points: [frozen_types::point; 2],
 }
 
 const _: () = {
@@ -146,8 +177,11 @@ const _: () = {
     assert!(core::mem::offset_of!(Rodata, points) == 8);
 };
 
-// SAFETY: `#[repr(C)]`, made of `Var`s, arrays and structs of such; each gap is a field.
-unsafe impl Globals for Rodata {}
+// SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
+unsafe impl Globals for Rodata {
+    const FROZEN: bool = true;
+    const GAPS: &'static [(usize, usize)] = &[(5, 8), (9, 12), (25, 28)];
+}
 
 /// Globals in section `.data`.
 #[repr(C)]
@@ -165,8 +199,11 @@ const _: () = {
     assert!(core::mem::offset_of!(Data, odd) == 8);
 };
 
-// SAFETY: `#[repr(C)]`, made of `Var`s, arrays and structs of such; each gap is a field.
-unsafe impl Globals for Data {}
+// SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
+unsafe impl Globals for Data {
+    const FROZEN: bool = false;
+    const GAPS: &'static [(usize, usize)] = &[(2, 4)];
+}
 
 /// Globals in section `.data.guarded`.
 #[repr(C)]
@@ -180,8 +217,11 @@ const _: () = {
     assert!(core::mem::offset_of!(DataGuarded, beside) == 0);
 };
 
-// SAFETY: `#[repr(C)]`, made of `Var`s, arrays and structs of such; each gap is a field.
-unsafe impl Globals for DataGuarded {}
+// SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
+unsafe impl Globals for DataGuarded {
+    const FROZEN: bool = false;
+    const GAPS: &'static [(usize, usize)] = &[(4, 12)];
+}
 
 /// Globals in section `.data.read_mostly`.
 #[repr(C)]
@@ -194,8 +234,11 @@ const _: () = {
     assert!(core::mem::offset_of!(DataReadMostly, named) == 0);
 };
 
-// SAFETY: `#[repr(C)]`, made of `Var`s, arrays and structs of such; each gap is a field.
-unsafe impl Globals for DataReadMostly {}
+// SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
+unsafe impl Globals for DataReadMostly {
+    const FROZEN: bool = false;
+    const GAPS: &'static [(usize, usize)] = &[];
+}
 
 /// Globals in section `.bss`.
 #[repr(C)]
@@ -206,33 +249,36 @@ pub(crate) struct Bss {
     _pad17: [Var<u8>; 7],
     pub(crate) either: [Var<u64>; 2],
     pub(crate) address: Var<u64>,
-    _pad48: [Var<u8>; 8],
+    _pad48: [Var<u8>; 16],
 }
 
 const _: () = {
-    assert!(size_of::<Bss>() == 56);
+    assert!(size_of::<Bss>() == 64);
     assert!(core::mem::offset_of!(Bss, hits) == 8);
     assert!(core::mem::offset_of!(Bss, last) == 16);
     assert!(core::mem::offset_of!(Bss, either) == 24);
     assert!(core::mem::offset_of!(Bss, address) == 40);
 };
 
-// SAFETY: `#[repr(C)]`, made of `Var`s, arrays and structs of such; each gap is a field.
-unsafe impl Globals for Bss {}
+// SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
+unsafe impl Globals for Bss {
+    const FROZEN: bool = false;
+    const GAPS: &'static [(usize, usize)] = &[(0, 8), (17, 24), (48, 64)];
+}
 
-/// Types of globals. Any bytes are a value of them; what Rust has no such type for is bytes.
-pub(crate) mod types {
-    #![allow(non_camel_case_types, non_snake_case, reason = "names stay with C")]
+/// Types of frozen globals. Any bytes are a value of them; what Rust has no such type for is bytes.
+pub(crate) mod frozen_types {
+    #![allow(non_camel_case_types, reason = "names stay with C")]
 
-    use super::Var;
+    use super::Frozen;
 
     /// `struct point`, 16 bytes.
     #[repr(C)]
     pub(crate) struct point {
-        pub(crate) tag: Var<u8>,
-        _pad1: [Var<u8>; 3],
-        pub(crate) x: Var<i32>,
-        pub(crate) y: Var<u64>,
+        pub(crate) tag: Frozen<u8>,
+        _pad1: [Frozen<u8>; 3],
+        pub(crate) x: Frozen<i32>,
+        pub(crate) y: Frozen<u64>,
     }
 
     const _: () = {

@@ -4,468 +4,554 @@
 //! Light skeleton of `many_progs.bpf.c`, little endian.
 
 #![allow(dead_code, reason = "a user takes what it needs")]
+#![allow(non_snake_case, non_upper_case_globals, reason = "names stay with C")]
 
 use crate::lskel::{
+    Command,
     Globals,
     MapDef,
+    MapId,
     Object,
+    ObjectDef,
     ProgDef,
+    ProgId,
     Section,
     Var, //
 };
-use kernel::prelude::*;
-
-crate::lskel::fields! {
-    /// The maps of `many_progs`, in the loader's order.
-    pub(crate) struct Maps {
-        /// `many_pro.bss`, array, 1 entry of 8 bytes.
-        bss,
-    }
-}
-
-crate::lskel::fields! {
-    /// The progs of `many_progs`, in the loader's order.
-    pub(crate) struct Progs {
-        /// `SEC("raw_tp/sched_switch")`
-        prog10,
-        /// `SEC("raw_tp/sched_switch")`
-        prog11,
-        /// `SEC("raw_tp/sched_switch")`
-        prog12,
-        /// `SEC("raw_tp/sched_switch")`
-        prog13,
-        /// `SEC("raw_tp/sched_switch")`
-        prog14,
-        /// `SEC("raw_tp/sched_switch")`
-        prog15,
-        /// `SEC("raw_tp/sched_switch")`
-        prog16,
-        /// `SEC("raw_tp/sched_switch")`
-        prog17,
-        /// `SEC("raw_tp/sched_switch")`
-        prog18,
-        /// `SEC("raw_tp/sched_switch")`
-        prog19,
-        /// `SEC("raw_tp/sched_switch")`
-        prog20,
-        /// `SEC("raw_tp/sched_switch")`
-        prog21,
-        /// `SEC("raw_tp/sched_switch")`
-        prog22,
-        /// `SEC("raw_tp/sched_switch")`
-        prog23,
-        /// `SEC("raw_tp/sched_switch")`
-        prog24,
-        /// `SEC("raw_tp/sched_switch")`
-        prog25,
-        /// `SEC("raw_tp/sched_switch")`
-        prog26,
-        /// `SEC("raw_tp/sched_switch")`
-        prog27,
-        /// `SEC("raw_tp/sched_switch")`
-        prog28,
-        /// `SEC("raw_tp/sched_switch")`
-        prog29,
-        /// `SEC("raw_tp/sched_switch")`
-        prog30,
-        /// `SEC("raw_tp/sched_switch")`
-        prog31,
-        /// `SEC("raw_tp/sched_switch")`
-        prog32,
-        /// `SEC("raw_tp/sched_switch")`
-        prog33,
-        /// `SEC("raw_tp/sched_switch")`
-        prog34,
-        /// `SEC("raw_tp/sched_switch")`
-        prog35,
-        /// `SEC("raw_tp/sched_switch")`
-        prog36,
-        /// `SEC("raw_tp/sched_switch")`
-        prog37,
-        /// `SEC("raw_tp/sched_switch")`
-        prog38,
-        /// `SEC("raw_tp/sched_switch")`
-        prog39,
-        /// `SEC("raw_tp/sched_switch")`
-        prog40,
-        /// `SEC("raw_tp/sched_switch")`
-        prog41,
-        /// `SEC("raw_tp/sched_switch")`
-        prog42,
-        /// `SEC("raw_tp/sched_switch")`
-        prog43,
-        /// `SEC("raw_tp/sched_switch")`
-        prog44,
-        /// `SEC("raw_tp/sched_switch")`
-        prog45,
-        /// `SEC("raw_tp/sched_switch")`
-        prog46,
-        /// `SEC("raw_tp/sched_switch")`
-        prog47,
-        /// `SEC("raw_tp/sched_switch")`
-        prog48,
-        /// `SEC("raw_tp/sched_switch")`
-        prog49,
-    }
-}
+use kernel::bindings;
 
 /// The object `many_progs`.
 pub(crate) enum ManyProgs {}
 
-// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context with
-// the fields of `Maps` and then those of `Progs`, in their order.
+// SAFETY: lskel-gen has made the data for machines of this byte order, and this of the same commands.
 unsafe impl Object for ManyProgs {
-    type Maps = Maps<()>;
-    type Progs = Progs<()>;
-    type Sections = Sections;
-
-    const NAME: &'static CStr = c"many_progs";
-    const DATA: &'static [u8] = include_bytes!("many_progs.lskel-little-endian.data");
-    const INSNS: &'static [u8] = include_bytes!("many_progs.lskel-little-endian.insns");
-
-    const MAPS: Maps<MapDef> = Maps {
-        bss: MapDef {
-            name: c"many_pro.bss",
-            map_type: 2,
-            key_size: 4,
-            value_size: 8,
-            max_entries: 1,
-        },
-    };
-
-    const PROGS: Progs<ProgDef> = Progs {
-        prog10: ProgDef {
-            name: c"prog10",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 3896,
-            lookups: &[],
-        },
-        prog11: ProgDef {
-            name: c"prog11",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 4312,
-            lookups: &[],
-        },
-        prog12: ProgDef {
-            name: c"prog12",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 4728,
-            lookups: &[],
-        },
-        prog13: ProgDef {
-            name: c"prog13",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 5144,
-            lookups: &[],
-        },
-        prog14: ProgDef {
-            name: c"prog14",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 5560,
-            lookups: &[],
-        },
-        prog15: ProgDef {
-            name: c"prog15",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 5976,
-            lookups: &[],
-        },
-        prog16: ProgDef {
-            name: c"prog16",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 6392,
-            lookups: &[],
-        },
-        prog17: ProgDef {
-            name: c"prog17",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 6808,
-            lookups: &[],
-        },
-        prog18: ProgDef {
-            name: c"prog18",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 7224,
-            lookups: &[],
-        },
-        prog19: ProgDef {
-            name: c"prog19",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 7640,
-            lookups: &[],
-        },
-        prog20: ProgDef {
-            name: c"prog20",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 8056,
-            lookups: &[],
-        },
-        prog21: ProgDef {
-            name: c"prog21",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 8472,
-            lookups: &[],
-        },
-        prog22: ProgDef {
-            name: c"prog22",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 8888,
-            lookups: &[],
-        },
-        prog23: ProgDef {
-            name: c"prog23",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 9304,
-            lookups: &[],
-        },
-        prog24: ProgDef {
-            name: c"prog24",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 9720,
-            lookups: &[],
-        },
-        prog25: ProgDef {
-            name: c"prog25",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 10136,
-            lookups: &[],
-        },
-        prog26: ProgDef {
-            name: c"prog26",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 10552,
-            lookups: &[],
-        },
-        prog27: ProgDef {
-            name: c"prog27",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 10968,
-            lookups: &[],
-        },
-        prog28: ProgDef {
-            name: c"prog28",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 11384,
-            lookups: &[],
-        },
-        prog29: ProgDef {
-            name: c"prog29",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 11800,
-            lookups: &[],
-        },
-        prog30: ProgDef {
-            name: c"prog30",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 12216,
-            lookups: &[],
-        },
-        prog31: ProgDef {
-            name: c"prog31",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 12632,
-            lookups: &[],
-        },
-        prog32: ProgDef {
-            name: c"prog32",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 13048,
-            lookups: &[],
-        },
-        prog33: ProgDef {
-            name: c"prog33",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 13464,
-            lookups: &[],
-        },
-        prog34: ProgDef {
-            name: c"prog34",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 13880,
-            lookups: &[],
-        },
-        prog35: ProgDef {
-            name: c"prog35",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 14296,
-            lookups: &[],
-        },
-        prog36: ProgDef {
-            name: c"prog36",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 14712,
-            lookups: &[],
-        },
-        prog37: ProgDef {
-            name: c"prog37",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 15128,
-            lookups: &[],
-        },
-        prog38: ProgDef {
-            name: c"prog38",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 15544,
-            lookups: &[],
-        },
-        prog39: ProgDef {
-            name: c"prog39",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 15960,
-            lookups: &[],
-        },
-        prog40: ProgDef {
-            name: c"prog40",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 16376,
-            lookups: &[],
-        },
-        prog41: ProgDef {
-            name: c"prog41",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 16792,
-            lookups: &[],
-        },
-        prog42: ProgDef {
-            name: c"prog42",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 17208,
-            lookups: &[],
-        },
-        prog43: ProgDef {
-            name: c"prog43",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 17624,
-            lookups: &[],
-        },
-        prog44: ProgDef {
-            name: c"prog44",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 18040,
-            lookups: &[],
-        },
-        prog45: ProgDef {
-            name: c"prog45",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 18456,
-            lookups: &[],
-        },
-        prog46: ProgDef {
-            name: c"prog46",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 18872,
-            lookups: &[],
-        },
-        prog47: ProgDef {
-            name: c"prog47",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 19288,
-            lookups: &[],
-        },
-        prog48: ProgDef {
-            name: c"prog48",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 19704,
-            lookups: &[],
-        },
-        prog49: ProgDef {
-            name: c"prog49",
-            section: c"raw_tp/sched_switch",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 20120,
-            lookups: &[],
-        },
-    };
-
-    const SECTIONS: Sections = Sections {
-        // SAFETY: from there the loader prog takes what it puts into this map.
-        bss: unsafe { Section::new(3576, |maps: &Maps<_>| &maps.bss) },
+    const DEF: &'static ObjectDef = &ObjectDef {
+        name: c"many_progs",
+        data: include_bytes!("many_progs.lskel-little-endian.data"),
+        btf: Some(2128),
+        maps: &[
+            // 0: `many_pro.bss`
+            MapDef {
+                name: c"many_pro.bss",
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+                key_size: 4,
+                value_size: 8,
+                max_entries: 1,
+                attr: 2160,
+                value: Some(2224),
+                frozen: false,
+            },
+        ],
+        progs: &[
+            // 0: `prog10`
+            ProgDef {
+                name: c"prog10",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 2360,
+            },
+            // 1: `prog11`
+            ProgDef {
+                name: c"prog11",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 2760,
+            },
+            // 2: `prog12`
+            ProgDef {
+                name: c"prog12",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 3040,
+            },
+            // 3: `prog13`
+            ProgDef {
+                name: c"prog13",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 3320,
+            },
+            // 4: `prog14`
+            ProgDef {
+                name: c"prog14",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 3600,
+            },
+            // 5: `prog15`
+            ProgDef {
+                name: c"prog15",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 3880,
+            },
+            // 6: `prog16`
+            ProgDef {
+                name: c"prog16",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 4160,
+            },
+            // 7: `prog17`
+            ProgDef {
+                name: c"prog17",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 4440,
+            },
+            // 8: `prog18`
+            ProgDef {
+                name: c"prog18",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 4720,
+            },
+            // 9: `prog19`
+            ProgDef {
+                name: c"prog19",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 5000,
+            },
+            // 10: `prog20`
+            ProgDef {
+                name: c"prog20",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 5280,
+            },
+            // 11: `prog21`
+            ProgDef {
+                name: c"prog21",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 5672,
+            },
+            // 12: `prog22`
+            ProgDef {
+                name: c"prog22",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 5952,
+            },
+            // 13: `prog23`
+            ProgDef {
+                name: c"prog23",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 6232,
+            },
+            // 14: `prog24`
+            ProgDef {
+                name: c"prog24",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 6512,
+            },
+            // 15: `prog25`
+            ProgDef {
+                name: c"prog25",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 6792,
+            },
+            // 16: `prog26`
+            ProgDef {
+                name: c"prog26",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 7072,
+            },
+            // 17: `prog27`
+            ProgDef {
+                name: c"prog27",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 7352,
+            },
+            // 18: `prog28`
+            ProgDef {
+                name: c"prog28",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 7632,
+            },
+            // 19: `prog29`
+            ProgDef {
+                name: c"prog29",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 7912,
+            },
+            // 20: `prog30`
+            ProgDef {
+                name: c"prog30",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 8192,
+            },
+            // 21: `prog31`
+            ProgDef {
+                name: c"prog31",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 8584,
+            },
+            // 22: `prog32`
+            ProgDef {
+                name: c"prog32",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 8864,
+            },
+            // 23: `prog33`
+            ProgDef {
+                name: c"prog33",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 9144,
+            },
+            // 24: `prog34`
+            ProgDef {
+                name: c"prog34",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 9424,
+            },
+            // 25: `prog35`
+            ProgDef {
+                name: c"prog35",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 9704,
+            },
+            // 26: `prog36`
+            ProgDef {
+                name: c"prog36",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 9984,
+            },
+            // 27: `prog37`
+            ProgDef {
+                name: c"prog37",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 10264,
+            },
+            // 28: `prog38`
+            ProgDef {
+                name: c"prog38",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 10544,
+            },
+            // 29: `prog39`
+            ProgDef {
+                name: c"prog39",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 10824,
+            },
+            // 30: `prog40`
+            ProgDef {
+                name: c"prog40",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 11104,
+            },
+            // 31: `prog41`
+            ProgDef {
+                name: c"prog41",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 11496,
+            },
+            // 32: `prog42`
+            ProgDef {
+                name: c"prog42",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 11776,
+            },
+            // 33: `prog43`
+            ProgDef {
+                name: c"prog43",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 12056,
+            },
+            // 34: `prog44`
+            ProgDef {
+                name: c"prog44",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 12336,
+            },
+            // 35: `prog45`
+            ProgDef {
+                name: c"prog45",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 12616,
+            },
+            // 36: `prog46`
+            ProgDef {
+                name: c"prog46",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 12896,
+            },
+            // 37: `prog47`
+            ProgDef {
+                name: c"prog47",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 13176,
+            },
+            // 38: `prog48`
+            ProgDef {
+                name: c"prog48",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 13456,
+            },
+            // 39: `prog49`
+            ProgDef {
+                name: c"prog49",
+                section: c"raw_tp/sched_switch",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 13736,
+            },
+        ],
+        commands: &[
+            // From this record of the table on:
+            (1, Command::LoadBtf),
+            (3, Command::CreateMap(0)),
+            (11, Command::LoadProg(0)),
+            (18, Command::LoadProg(1)),
+            (25, Command::LoadProg(2)),
+            (32, Command::LoadProg(3)),
+            (39, Command::LoadProg(4)),
+            (46, Command::LoadProg(5)),
+            (53, Command::LoadProg(6)),
+            (60, Command::LoadProg(7)),
+            (67, Command::LoadProg(8)),
+            (74, Command::LoadProg(9)),
+            (81, Command::LoadProg(10)),
+            (88, Command::LoadProg(11)),
+            (95, Command::LoadProg(12)),
+            (102, Command::LoadProg(13)),
+            (109, Command::LoadProg(14)),
+            (116, Command::LoadProg(15)),
+            (123, Command::LoadProg(16)),
+            (130, Command::LoadProg(17)),
+            (137, Command::LoadProg(18)),
+            (144, Command::LoadProg(19)),
+            (151, Command::LoadProg(20)),
+            (158, Command::LoadProg(21)),
+            (165, Command::LoadProg(22)),
+            (172, Command::LoadProg(23)),
+            (179, Command::LoadProg(24)),
+            (186, Command::LoadProg(25)),
+            (193, Command::LoadProg(26)),
+            (200, Command::LoadProg(27)),
+            (207, Command::LoadProg(28)),
+            (214, Command::LoadProg(29)),
+            (221, Command::LoadProg(30)),
+            (228, Command::LoadProg(31)),
+            (235, Command::LoadProg(32)),
+            (242, Command::LoadProg(33)),
+            (249, Command::LoadProg(34)),
+            (256, Command::LoadProg(35)),
+            (263, Command::LoadProg(36)),
+            (270, Command::LoadProg(37)),
+            (277, Command::LoadProg(38)),
+            (284, Command::LoadProg(39)),
+        ],
     };
 }
 
-/// Where the globals of `many_progs` are.
-pub(crate) struct Sections {
+/// The maps of `many_progs`.
+pub(crate) mod maps {
+    use super::*;
+
+    /// `many_pro.bss`, array, 1 entry of 8 bytes.
+    pub(crate) const bss: MapId<ManyProgs> = MapId::new::<0>();
+}
+
+/// The progs of `many_progs`, each with how it is attached.
+pub(crate) mod progs {
+    use super::*;
+    use crate::lskel::prog;
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog10: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<0>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog11: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<1>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog12: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<2>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog13: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<3>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog14: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<4>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog15: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<5>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog16: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<6>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog17: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<7>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog18: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<8>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog19: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<9>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog20: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<10>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog21: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<11>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog22: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<12>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog23: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<13>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog24: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<14>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog25: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<15>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog26: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<16>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog27: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<17>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog28: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<18>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog29: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<19>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog30: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<20>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog31: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<21>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog32: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<22>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog33: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<23>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog34: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<24>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog35: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<25>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog36: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<26>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog37: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<27>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog38: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<28>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog39: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<29>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog40: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<30>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog41: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<31>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog42: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<32>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog43: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<33>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog44: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<34>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog45: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<35>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog46: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<36>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog47: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<37>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog48: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<38>();
+
+    /// `SEC("raw_tp/sched_switch")`
+    pub(crate) const prog49: ProgId<ManyProgs, prog::RawTracepoint> = ProgId::new::<39>();
+}
+
+/// The globals of `many_progs`, by section.
+pub(crate) mod globals {
+    use super::*;
+
     /// `.bss`
-    pub(crate) bss: Section<ManyProgs, Bss>,
+    pub(crate) const bss: Section<ManyProgs, Bss> = Section::new::<0>();
 }
 
 /// Globals in section `.bss`.
@@ -479,5 +565,8 @@ const _: () = {
     assert!(core::mem::offset_of!(Bss, sum) == 0);
 };
 
-// SAFETY: `#[repr(C)]`, made of `Var`s, arrays and structs of such; each gap is a field.
-unsafe impl Globals for Bss {}
+// SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
+unsafe impl Globals for Bss {
+    const FROZEN: bool = false;
+    const GAPS: &'static [(usize, usize)] = &[];
+}

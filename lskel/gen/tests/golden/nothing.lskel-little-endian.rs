@@ -3,52 +3,51 @@
 
 //! Light skeleton of `nothing.bpf.c`, little endian.
 
+#![allow(dead_code, reason = "a user takes what it needs")]
+#![allow(non_snake_case, non_upper_case_globals, reason = "names stay with C")]
+
 use crate::lskel::{
-    MapDef,
+    Command,
     Object,
-    ProgDef, //
+    ObjectDef,
+    ProgDef,
+    ProgId, //
 };
-use kernel::prelude::*;
-
-crate::lskel::fields! {
-    /// The maps of `nothing`: none.
-    pub(crate) struct Maps {}
-}
-
-crate::lskel::fields! {
-    /// The progs of `nothing`, in the loader's order.
-    pub(crate) struct Progs {
-        /// `SEC("socket")`
-        r#match,
-    }
-}
+use kernel::bindings;
 
 /// The object `nothing`.
 pub(crate) enum Nothing {}
 
-// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context with
-// the fields of `Maps` and then those of `Progs`, in their order.
+// SAFETY: lskel-gen has made the data for machines of this byte order, and this of the same commands.
 unsafe impl Object for Nothing {
-    type Maps = Maps<()>;
-    type Progs = Progs<()>;
-    type Sections = ();
-
-    const NAME: &'static CStr = c"nothing";
-    const DATA: &'static [u8] = include_bytes!("nothing.lskel-little-endian.data");
-    const INSNS: &'static [u8] = include_bytes!("nothing.lskel-little-endian.insns");
-
-    const MAPS: Maps<MapDef> = Maps { none: [] };
-
-    const PROGS: Progs<ProgDef> = Progs {
-        r#match: ProgDef {
-            name: c"match",
-            section: c"socket",
-            prog_type: 1,
-            expected_attach_type: 0,
-            load_attr: 1632,
-            lookups: &[],
-        },
+    const DEF: &'static ObjectDef = &ObjectDef {
+        name: c"nothing",
+        data: include_bytes!("nothing.lskel-little-endian.data"),
+        btf: Some(152),
+        maps: &[],
+        progs: &[
+            // 0: `match`
+            ProgDef {
+                name: c"match",
+                section: c"socket",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SOCKET_FILTER,
+                expected_attach_type: 0,
+                attr: 200,
+            },
+        ],
+        commands: &[
+            // From this record of the table on:
+            (1, Command::LoadBtf),
+            (8, Command::LoadProg(0)),
+        ],
     };
+}
 
-    const SECTIONS: () = ();
+/// The progs of `nothing`, each with how it is attached.
+pub(crate) mod progs {
+    use super::*;
+    use crate::lskel::prog;
+
+    /// `SEC("socket")`
+    pub(crate) const r#match: ProgId<Nothing, prog::Other> = ProgId::new::<0>();
 }

@@ -3,134 +3,167 @@
 
 //! Light skeleton of `slots.bpf.c`, big endian.
 
+#![allow(dead_code, reason = "a user takes what it needs")]
+#![allow(non_snake_case, non_upper_case_globals, reason = "names stay with C")]
+
 use crate::lskel::{
+    Command,
     MapDef,
+    MapId,
     Object,
-    ProgArraySlot,
-    ProgDef, //
+    ObjectDef,
+    ProgDef,
+    ProgId, //
 };
-use kernel::prelude::*;
-
-crate::lskel::fields! {
-    /// The maps of `slots`, in the loader's order.
-    pub(crate) struct Maps {
-        /// `inner1`, array, 1 entry of 4 bytes.
-        inner1,
-        /// `inner2`, array, 1 entry of 4 bytes.
-        inner2,
-        /// `outer`, array of maps, 2 entries of 4 bytes.
-        outer,
-        /// `jumps`, prog array, 3 entries of 4 bytes.
-        jumps,
-        /// `events`, perf event array, 8192 entries of 4 bytes.
-        events,
-        /// `outer_events`, array of maps, 1 entry of 4 bytes.
-        outer_events,
-    }
-}
-
-crate::lskel::fields! {
-    /// The progs of `slots`, in the loader's order.
-    pub(crate) struct Progs {
-        /// `SEC("raw_tp")`
-        first,
-        /// `SEC("raw_tp")`
-        second,
-    }
-}
+use kernel::bindings;
 
 /// The object `slots`.
 pub(crate) enum Slots {}
 
-// SAFETY: `DATA` and `INSNS` are the output of one run of libbpf's gen_loader, for a context with
-// the fields of `Maps` and then those of `Progs`, in their order.
+// SAFETY: lskel-gen has made the data for machines of this byte order, and this of the same commands.
 unsafe impl Object for Slots {
-    type Maps = Maps<()>;
-    type Progs = Progs<()>;
-    type Sections = ();
-
-    const NAME: &'static CStr = c"slots";
-    const DATA: &'static [u8] = include_bytes!("slots.lskel-big-endian.data");
-    const INSNS: &'static [u8] = include_bytes!("slots.lskel-big-endian.insns");
-
-    const MAPS: Maps<MapDef> = Maps {
-        inner1: MapDef {
-            name: c"inner1",
-            map_type: 2,
-            key_size: 4,
-            value_size: 4,
-            max_entries: 1,
-        },
-        inner2: MapDef {
-            name: c"inner2",
-            map_type: 2,
-            key_size: 4,
-            value_size: 4,
-            max_entries: 1,
-        },
-        outer: MapDef {
-            name: c"outer",
-            map_type: 12,
-            key_size: 4,
-            value_size: 4,
-            max_entries: 2,
-        },
-        jumps: MapDef {
-            name: c"jumps",
-            map_type: 3,
-            key_size: 4,
-            value_size: 4,
-            max_entries: 3,
-        },
-        events: MapDef {
-            name: c"events",
-            map_type: 4,
-            key_size: 4,
-            value_size: 4,
-            max_entries: 8192,
-        },
-        outer_events: MapDef {
-            name: c"outer_events",
-            map_type: 12,
-            key_size: 4,
-            value_size: 4,
-            max_entries: 1,
-        },
+    const DEF: &'static ObjectDef = &ObjectDef {
+        name: c"slots",
+        data: include_bytes!("slots.lskel-big-endian.data"),
+        btf: Some(440),
+        maps: &[
+            // 0: `inner1`
+            MapDef {
+                name: c"inner1",
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+                key_size: 4,
+                value_size: 4,
+                max_entries: 1,
+                attr: 472,
+                value: None,
+                frozen: false,
+            },
+            // 1: `inner2`
+            MapDef {
+                name: c"inner2",
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+                key_size: 4,
+                value_size: 4,
+                max_entries: 1,
+                attr: 536,
+                value: None,
+                frozen: false,
+            },
+            // 2: `outer`
+            MapDef {
+                name: c"outer",
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY_OF_MAPS,
+                key_size: 4,
+                value_size: 4,
+                max_entries: 2,
+                attr: 664,
+                value: None,
+                frozen: false,
+            },
+            // 3: `jumps`
+            MapDef {
+                name: c"jumps",
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_PROG_ARRAY,
+                key_size: 4,
+                value_size: 4,
+                max_entries: 3,
+                attr: 704,
+                value: None,
+                frozen: false,
+            },
+            // 4: `events`
+            MapDef {
+                name: c"events",
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_PERF_EVENT_ARRAY,
+                key_size: 4,
+                value_size: 4,
+                max_entries: 0,
+                attr: 744,
+                value: None,
+                frozen: false,
+            },
+            // 5: `outer_events`
+            MapDef {
+                name: c"outer_events",
+                map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY_OF_MAPS,
+                key_size: 4,
+                value_size: 4,
+                max_entries: 1,
+                attr: 832,
+                value: None,
+                frozen: false,
+            },
+        ],
+        progs: &[
+            // 0: `first`
+            ProgDef {
+                name: c"first",
+                section: c"raw_tp",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 984,
+            },
+            // 1: `second`
+            ProgDef {
+                name: c"second",
+                section: c"raw_tp",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
+                expected_attach_type: 0,
+                attr: 1296,
+            },
+        ],
+        commands: &[
+            // From this record of the table on:
+            (1, Command::LoadBtf),
+            (3, Command::CreateMap(0)),
+            (5, Command::CreateMap(1)),
+            (7, Command::CreateMap(2)),
+            (9, Command::CreateMap(2)),
+            (10, Command::CreateMap(3)),
+            (11, Command::CreateMap(4)),
+            (12, Command::CreateMap(5)),
+            (14, Command::CreateMap(5)),
+            (19, Command::UpdateMap(2)),
+            (23, Command::UpdateMap(2)),
+            (30, Command::LoadProg(0)),
+            (37, Command::LoadProg(1)),
+            (41, Command::PutProg(3, 0)),
+            (45, Command::PutProg(3, 1)),
+        ],
     };
+}
 
-    const PROGS: Progs<ProgDef> = Progs {
-        first: ProgDef {
-            name: c"first",
-            section: c"raw_tp",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 3552,
-            lookups: &[],
-        },
-        second: ProgDef {
-            name: c"second",
-            section: c"raw_tp",
-            prog_type: 17,
-            expected_attach_type: 0,
-            load_attr: 3960,
-            lookups: &[],
-        },
-    };
+/// The maps of `slots`.
+pub(crate) mod maps {
+    use super::*;
 
-    const PROG_ARRAY_SLOTS: &'static [ProgArraySlot] = &[
-        // `first` in `jumps`
-        ProgArraySlot {
-            map: 3,
-            index: 0,
-            prog: 0,
-        },
-        // `second` in `jumps`
-        ProgArraySlot {
-            map: 3,
-            index: 2,
-            prog: 1,
-        },
-    ];
+    /// `inner1`, array, 1 entry of 4 bytes.
+    pub(crate) const inner1: MapId<Slots> = MapId::new::<0>();
 
-    const SECTIONS: () = ();
+    /// `inner2`, array, 1 entry of 4 bytes.
+    pub(crate) const inner2: MapId<Slots> = MapId::new::<1>();
+
+    /// `outer`, array of maps, 2 entries of 4 bytes.
+    pub(crate) const outer: MapId<Slots> = MapId::new::<2>();
+
+    /// `jumps`, prog array, 3 entries of 4 bytes.
+    pub(crate) const jumps: MapId<Slots> = MapId::new::<3>();
+
+    /// `events`, perf event array, 0 entries of 4 bytes.
+    pub(crate) const events: MapId<Slots> = MapId::new::<4>();
+
+    /// `outer_events`, array of maps, 1 entry of 4 bytes.
+    pub(crate) const outer_events: MapId<Slots> = MapId::new::<5>();
+}
+
+/// The progs of `slots`, each with how it is attached.
+pub(crate) mod progs {
+    use super::*;
+    use crate::lskel::prog;
+
+    /// `SEC("raw_tp")`
+    pub(crate) const first: ProgId<Slots, prog::RawTracepoint> = ProgId::new::<0>();
+
+    /// `SEC("raw_tp")`
+    pub(crate) const second: ProgId<Slots, prog::RawTracepoint> = ProgId::new::<1>();
 }

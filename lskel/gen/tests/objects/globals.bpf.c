@@ -38,6 +38,8 @@ __u8 last;
 /* The kernel would release whatever is written here. */
 struct task_struct;
 struct task_struct __kptr *kept;
+/* The kernel looks behind other tags, too. */
+const struct task_struct __kptr __attribute__((btf_type_tag("mine"))) *kept_too;
 struct {
 	__u32 count;
 	struct bpf_spin_lock lock;
@@ -56,7 +58,7 @@ int count(void *ctx)
 	last = (__u8)hits;
 	either.number = hits;
 	address = ctx;
-	last += (kept != 0) + guarded.count + beside;
+	last += (kept != 0) + (kept_too != 0) + guarded.count + beside;
 	return 0;
 }
 

@@ -149,9 +149,12 @@ pub fn unit_tests_and_examples_pass_at_boot() -> Result<()> {
         "a_link_that_is_no_iterators_is_refused",
         "a_name_that_bpffs_could_not_show_is_refused",
         "a_blob_that_is_no_prog_is_refused",
+        "an_fd_that_is_not_in_the_array_is_refused",
+        "a_map_is_written_to_within_its_value_only",
         "a_second_provider_is_refused",
-        "a_blob_that_is_no_loader_is_refused_and_leaves_no_fd",
-        "a_blob_without_data_is_refused",
+        "a_table_of_nothing_is_loaded_and_leaves_no_fd",
+        "an_op_that_is_none_is_refused_and_leaves_no_fd",
+        "data_of_the_other_byte_order_are_refused",
     ];
     let debugfs = "/sys/kernel/debug";
     if !Path::new(debugfs).join("kunit").exists() {

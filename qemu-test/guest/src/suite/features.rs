@@ -2,17 +2,21 @@
 //! What a light skeleton can do: lskel_features.ko, and what its progs leave behind.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{ensure, Context, Result};
 use libbpf_rs::query::ProgInfoIter;
 use libbpf_rs::{MapCore, MapFlags};
 use rustix::io::Errno;
+use rustix::mount::{mount, MountFlags};
 use rustix::process::setpriority_process;
 use scenarios::MODULE_DIR;
 
 use crate::bpf::{self, Ids};
 use crate::kernel::{dmesg, eventually, expect_fds, fds, insmod, need_bpf_lsm, rmmod};
+use crate::ktap::note;
 
 const MODULE: &str = "lskel_features";
 
@@ -173,6 +177,50 @@ pub fn a_skeletons_optional_prog_is_not_loaded_and_unload_leaves_nothing() -> Re
     })?;
     drop(bystander);
     Ok(())
+}
+
+pub fn a_skeleton_of_500_progs_loads_on_the_kernels_stack() -> Result<()> {
+    const MANY: &str = "lskel_many";
+    let tracing = "/sys/kernel/tracing";
+    // Stock kernels can say how deep it went.
+    let tracer = Path::new("/proc/sys/kernel/stack_tracer_enabled").exists();
+    if tracer {
+        mount("tracefs", tracing, "tracefs", MountFlags::empty(), None).context("tracefs")?;
+        fs::write("/proc/sys/kernel/stack_tracer_enabled", "1")?;
+        fs::write(format!("{tracing}/stack_max_size"), "0")?;
+    }
+    let fds_before = fds()?;
+    insmod(&format!("{MODULE_DIR}/{MANY}.ko"))?
+        .with_context(|| format!("expected {MANY} to load, seen an error"))?;
+    if tracer {
+        fs::write("/proc/sys/kernel/stack_tracer_enabled", "0")?;
+        let depth = fs::read_to_string(format!("{tracing}/stack_max_size"))?;
+        note(&format!(
+            "the deepest stack of the loads: {} bytes",
+            depth.trim()
+        ));
+        for line in fs::read_to_string(format!("{tracing}/stack_trace"))?.lines() {
+            note(line);
+        }
+    }
+    expect_fds(&fds_before, "loading")?;
+    let lines = dmesg()?;
+    for count in [1, 100, 126, 500] {
+        let line = format!("{MANY}: {count} progs");
+        ensure!(lines.contains(&line), "expected {line:?}, seen {lines:?}");
+    }
+    // The last one of each object is attached.
+    test_run("of_500_500")?;
+    for count in [1_u32, 100, 126, 500] {
+        let runs = bpf::map(&format!("many_{count}.bss"))?
+            .lookup(&0_u32.to_ne_bytes(), MapFlags::ANY)?
+            .context("no value")?;
+        ensure!(
+            runs == count.to_ne_bytes(),
+            "runs of the last of {count}: expected {count}, seen {runs:?}"
+        );
+    }
+    rmmod(MANY)
 }
 
 fn load() -> Result<()> {

@@ -517,16 +517,17 @@ pub fn load_says_why_under_lockdown_confidentiality() -> Result<()> {
     expect_refused(
         &signed(),
         Errno::INVAL,
-        "failed to load the loader prog: EINVAL (-22): the kernel is locked down",
+        ": EINVAL (-22): the kernel is locked down",
     )
 }
 
-/// Hands the blobs to lskel_blob.ko with changes number `first` to `last`, and prints what came of it. The fds
-/// that a changed loader prog leaves open go with the task, and it may close any of the task's.
+/// Hands the module's data to lskel_blob.ko with changes number `first` to `last`, and prints what came of it. The
+/// fds that a changed table leaves open go with the task, and it may close any of the task's.
 fn blobs(first: u64, last: u64) -> Result<()> {
     let good = fs::read(BLOB)?;
-    // Four numbers and the max_entries of one map.
-    let head = 5 * 4;
+    // The size of the data is the fifth number, and they are what the request ends with.
+    let size = u32::from_ne_bytes([good[16], good[17], good[18], good[19]]) as usize;
+    let head = good.len() - size;
     let (mut loaded, mut refused) = (0, 0);
     for number in first..last {
         let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ (number << 20));
@@ -534,11 +535,8 @@ fn blobs(first: u64, last: u64) -> Result<()> {
         let mut bad = good.clone();
         if number % 10 == 0 {
             bad.truncate(head + random.below((good.len() - head) as u64) as usize);
-            // Shorter instructions: the rest of the request says so.
-            let data = u32::from_ne_bytes([good[8], good[9], good[10], good[11]]) as usize;
-            if let Some(insns) = bad.len().checked_sub(head + data) {
-                bad[12..16].copy_from_slice(&(insns as u32 & !7).to_ne_bytes());
-            }
+            let size = bad.len() - head;
+            bad[16..20].copy_from_slice(&(size as u32).to_ne_bytes());
         } else {
             let bit = random.below(8 * (good.len() - head) as u64) as usize;
             bad[head + bit / 8] ^= 1 << (bit % 8);
@@ -599,6 +597,6 @@ pub fn a_blob_of_the_other_byte_order_is_refused_in_one_line() -> Result<()> {
     expect_refusal(
         || Ok(rustix::io::write(&device, &foreign).map(|_| ())),
         Errno::INVAL,
-        "lskel_blob: failed to load the loader prog: EINVAL (-22): it was generated for the other byte order",
+        "lskel_blob: failed to fill the loader map: EINVAL (-22): it was generated for the other byte order",
     )
 }

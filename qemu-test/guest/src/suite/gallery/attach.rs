@@ -136,10 +136,6 @@ pub fn gallery_refused_attach_says_why_and_what_to_do_instead() -> Result<()> {
         invalid("cgroup", "name the cgroup: attach_cgroup()"),
         invalid("sk_lookup", "name the network namespace: attach_netns()"),
         invalid("netfilter", "name the hook: attach_netfilter()"),
-        invalid("iter", "iterators have no cookies"),
-        invalid("fentry", "it names its target itself: attach()"),
-        invalid("iter", "it is an iterator: attach() or attach_iter()"),
-        invalid("raw_tp", "its section names its tracepoint: attach()"),
         wrong(
             "kp_multi",
             "EINVAL (-22)",

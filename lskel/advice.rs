@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Advice for people: what to do about an error. It ends the line in dmesg.
+
+use super::error::{
+    eopnotsupp,
+    Step, //
+};
+use kernel::{
+    bindings,
+    prelude::*, //
+};
+
+pub(super) const OTHER_BYTE_ORDER: &str = "it was generated for the other byte order";
+pub(super) const FDS_CHANGE: &str = "another thread of this process changes its fds";
+pub(super) const NO_PROCESS: &str = "it takes a process's memory, and a kernel thread has none";
+
+// What a module cannot attach, and the way round.
+pub(super) const IS_UPROBE: &str = "uprobes belong to programs of user space: attach it from there";
+pub(super) const IS_KPROBE: &str =
+    "a kprobe wants a perf event, which a module cannot open: use kprobe.multi or fentry";
+pub(super) const IS_TRACEPOINT: &str =
+    "a tracepoint wants a perf event, which a module cannot open: use tp_btf or raw_tp";
+pub(super) const IS_PERF_EVENT: &str =
+    "a module cannot open a perf event: attach it from user space";
+pub(super) const IS_TC: &str =
+    "a tc filter wants netlink: use tcx/ingress or tcx/egress, or attach it from user space";
+pub(super) const IS_OTHER: &str =
+    "progs of its type are not attached through a link, or not yet from here";
+
+// What else it takes to attach a prog.
+pub(super) const NAME_TRACEPOINT: &str = "its section names no tracepoint: raw_tp/NAME";
+pub(super) const NAME_FUNCTIONS: &str = "name its functions: attach_functions()";
+pub(super) const NAME_INTERFACE: &str = "name the interface: attach_interface()";
+pub(super) const NAME_CGROUP: &str = "name the cgroup: attach_cgroup()";
+pub(super) const NAME_NETNS: &str = "name the network namespace: attach_netns()";
+pub(super) const NAME_HOOK: &str = "name the hook: attach_netfilter()";
+pub(super) const NO_COOKIE: &str = "progs of its attach type have no cookies";
+pub(super) const COOKIE_EACH: &str = "a cookie for each function, or none at all";
+
+// What is missing where it is to be attached.
+pub(super) const NO_FUNCTION: &str =
+    "this kernel lacks a function of these, or it cannot be traced";
+pub(super) const NO_FPROBE: &str = "this kernel is configured without CONFIG_FPROBE";
+pub(super) const NO_INTERFACE: &str = "is there an interface of this number?";
+pub(super) const NO_CGROUP: &str = "that is no folder of cgroup2: is it mounted there?";
+
+/// What the user can do, where the step and the errno tell.
+pub(super) fn on(step: Step, error: Error) -> Option<&'static str> {
+    match step {
+        Step::LoadLoaderProg | Step::RunLoaderProg | Step::LoadProg(_) if error == eopnotsupp() => {
+            Some(if cfg!(CONFIG_PREEMPT_RT) {
+                "is the JIT off? sysctl net.core.bpf_jit_enable=1; PREEMPT_RT has no BPF timers"
+            } else {
+                "is the JIT off? sysctl net.core.bpf_jit_enable=1"
+            })
+        }
+        Step::LoadLoaderProg | Step::LoadProg(_) if error == EINVAL && reads_are_locked_down() => {
+            Some("the kernel is locked down: progs may not read its memory")
+        }
+        Step::RunLoaderProg if error == EINVAL => Some("the kernel needs CONFIG_BPF_JIT"),
+        Step::Find { .. } if error == EINVAL => Some("the kernel needs CONFIG_DEBUG_INFO_BTF"),
+        Step::Find { .. } => Some("this kernel is too old for it, or configured without it"),
+        _ if error == EPERM => {
+            Some("it takes CAP_SYS_ADMIN, and no LSM or lockdown that forbids it")
+        }
+        _ if error == EMFILE => Some("raise the limit of open files"),
+        _ => None,
+    }
+}
+
+/// Whether lockdown refuses helpers that read kernel memory.
+fn reads_are_locked_down() -> bool {
+    #[cfg(CONFIG_SECURITY)]
+    {
+        let what = bindings::lockdown_reason_LOCKDOWN_BPF_READ_KERNEL;
+
+        // SAFETY: FFI call without requirements.
+        unsafe { bindings::security_locked_down(what) != 0 }
+    }
+    #[cfg(not(CONFIG_SECURITY))]
+    false
+}

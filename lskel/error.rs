@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Why an object is not there.
+
+use super::{
+    advice,
+    object::{
+        Command,
+        ObjectDef, //
+    }, //
+};
+use kernel::{
+    bindings,
+    fmt,
+    prelude::*, //
+};
+
+/// What was being done for an object when it failed.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Step {
+    /// Memory for it.
+    Alloc,
+    /// `BPF_MAP_CREATE` for the loader's data.
+    CreateLoaderMap,
+    /// The loader's data are put into its map.
+    FillLoaderMap,
+    /// `BPF_PROG_LOAD` of the loader prog.
+    LoadLoaderProg,
+    /// `BPF_PROG_RUN` of the loader prog: it did not start.
+    RunLoaderProg,
+    /// The loader prog does not understand the table.
+    WalkTable,
+    /// `BPF_BTF_LOAD` of the object's types.
+    LoadBtf,
+    /// `BPF_MAP_CREATE` for this map.
+    CreateMap(&'static CStr),
+    /// This map gets its initial value.
+    FillMap(&'static CStr),
+    /// `BPF_MAP_FREEZE` of this map.
+    FreezeMap(&'static CStr),
+    /// `BPF_MAP_UPDATE_ELEM` of a map in this map.
+    UpdateMap(&'static CStr),
+    /// `BPF_MAP_UPDATE_ELEM` of a prog in this prog array.
+    PutProg(&'static CStr),
+    /// What this prog needs is not in the kernel's BTF, or not among its symbols.
+    Find {
+        /// The prog.
+        prog: &'static CStr,
+        /// What it needs: `bpf_lsm_…`, `btf_trace_…` and `bpf_iter_…` stand for the hook,
+        /// tracepoint and target.
+        name: &'static CStr,
+    },
+    /// `BPF_PROG_LOAD` of this prog.
+    LoadProg(&'static CStr),
+    /// This map or prog could not be had from its fd.
+    TakeFd(&'static CStr),
+    /// The globals of this map could not be reached.
+    Globals(&'static CStr),
+    /// open(2) of what a prog is to be attached to.
+    Open(&'static CStr),
+    /// `BPF_LINK_CREATE` for this prog.
+    Attach(&'static CStr),
+    /// The link of this prog could not be had from its fd, or is not what it was attached as.
+    TakeLink(&'static CStr),
+}
+
+impl Step {
+    /// The error of this step.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kernel::lskel::Step;
+    ///
+    /// let error = Step::LoadProg(c"count_fork").failed(EACCES);
+    ///
+    /// assert_eq!(Error::from(error), EACCES);
+    /// ```
+    pub fn failed(self, error: Error) -> LoadError {
+        LoadError {
+            step: self,
+            // User space has no name for the kernel's own 524, and gets to see it from `insmod`.
+            error: if error == ENOTSUPP {
+                eopnotsupp()
+            } else {
+                error
+            },
+            advice: None,
+        }
+    }
+
+    /// What the record of this number is for in the table of `def`.
+    pub(super) fn of_record(def: &ObjectDef, record: u32) -> Option<Self> {
+        let before = def.commands.partition_point(|&(first, _)| first <= record);
+        let (_, command) = def.commands.get(before.checked_sub(1)?)?;
+        let map = |index: usize| Some(def.maps.get(index)?.name);
+        let prog = |index: usize| Some(def.progs.get(index)?.name);
+
+        Some(match *command {
+            Command::LoadBtf => Self::LoadBtf,
+            Command::CreateMap(index) => Self::CreateMap(map(index)?),
+            Command::UpdateMap(index) => Self::UpdateMap(map(index)?),
+            Command::FreezeMap(index) => Self::FreezeMap(map(index)?),
+            Command::Find(index, name) => Self::Find {
+                prog: prog(index)?,
+                name,
+            },
+            Command::LoadProg(index) => Self::LoadProg(prog(index)?),
+            Command::PutProg(index, _) => Self::PutProg(map(index)?),
+        })
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, name) = match *self {
+            Step::Alloc => ("allocate memory", c""),
+            Step::CreateLoaderMap => ("create the loader map", c""),
+            Step::FillLoaderMap => ("fill the loader map", c""),
+            Step::LoadLoaderProg => ("load the loader prog", c""),
+            Step::RunLoaderProg => ("run the loader prog", c""),
+            Step::WalkTable => ("walk the table of its data", c""),
+            Step::LoadBtf => ("load its BTF", c""),
+            Step::CreateMap(name) => ("create map ", name),
+            Step::FillMap(name) => ("fill map ", name),
+            Step::FreezeMap(name) => ("freeze map ", name),
+            Step::UpdateMap(name) => ("put a map into ", name),
+            Step::PutProg(name) => ("put a prog into ", name),
+            Step::Find { prog, name } => {
+                return f.write_fmt(fmt!("find {name} for prog {prog}"));
+            }
+            Step::LoadProg(name) => ("load prog ", name),
+            Step::TakeFd(name) => ("take the fd of ", name),
+            Step::Globals(name) => ("reach the globals of ", name),
+            Step::Open(name) => ("open ", name),
+            Step::Attach(name) => ("attach ", name),
+            Step::TakeLink(name) => ("take the link of ", name),
+        };
+
+        f.write_str(what)?;
+        fmt::Display::fmt(name, f)
+    }
+}
+
+/// Not every kernel that this builds for has a name for it in Rust.
+pub(super) fn eopnotsupp() -> Error {
+    Error::from_errno(-(bindings::EOPNOTSUPP as c_int))
+}
+
+/// Why an object is not there: the step, the errno that the kernel gave, and what to do about it.
+#[derive(Clone, Copy)]
+pub struct LoadError {
+    step: Step,
+    error: Error,
+    advice: Option<&'static str>,
+}
+
+impl LoadError {
+    /// The same with this advice in place of what its step and errno tell.
+    pub(super) fn with_advice(self, advice: &'static str) -> Self {
+        Self {
+            advice: Some(advice),
+            ..self
+        }
+    }
+
+    /// The same with this advice, if it is one of these errors.
+    pub(super) fn advise_if(self, errors: &[Error], advice: &'static str) -> Self {
+        if errors.contains(&self.error) {
+            self.with_advice(advice)
+        } else {
+            self
+        }
+    }
+
+    /// What was being done.
+    pub fn step(&self) -> Step {
+        self.step
+    }
+
+    /// What the kernel said.
+    pub fn error(&self) -> Error {
+        self.error
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("failed to ")?;
+        fmt::Display::fmt(&self.step, f)?;
+        write!(f, ": {:?} ({})", self.error, self.error.to_errno())?;
+        match self.advice.or_else(|| advice::on(self.step, self.error)) {
+            Some(advice) => write!(f, ": {advice}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<LoadError> for Error {
+    fn from(e: LoadError) -> Self {
+        e.error
+    }
+}

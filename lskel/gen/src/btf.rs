@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The object's BTF without what the kernel never looks at.
+//!
+//! An object file has types for all that its C file had, and for its sections. The kernel looks at those of functions,
+//! CO-RE relocations, keys and values of maps, at what these lead to, and at the tags on them. The rest is left out,
+//! and what is left gets new numbers; so do the strings. An object that asks for such a number keeps its BTF as it is.
+
+use crate::commands::attr::{map_create, prog_load};
+use crate::commands::{Command, LoadProg, NewMap};
+use crate::skeleton::ByteOrder;
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+
+/// Size of the header, in bytes; what is there, in words.
+const HEADER: usize = 24;
+const HDR_LEN: usize = 1;
+const TYPE_OFF: usize = 2;
+const TYPE_LEN: usize = 3;
+const STR_OFF: usize = 4;
+const STR_LEN: usize = 5;
+
+/// Kinds of types.
+mod kind {
+    pub const INT: u32 = 1;
+    pub const PTR: u32 = 2;
+    pub const ARRAY: u32 = 3;
+    pub const STRUCT: u32 = 4;
+    pub const UNION: u32 = 5;
+    pub const ENUM: u32 = 6;
+    pub const FWD: u32 = 7;
+    pub const TYPEDEF: u32 = 8;
+    pub const VOLATILE: u32 = 9;
+    pub const CONST: u32 = 10;
+    pub const RESTRICT: u32 = 11;
+    pub const FUNC: u32 = 12;
+    pub const FUNC_PROTO: u32 = 13;
+    pub const VAR: u32 = 14;
+    pub const DATASEC: u32 = 15;
+    pub const FLOAT: u32 = 16;
+    pub const DECL_TAG: u32 = 17;
+    pub const TYPE_TAG: u32 = 18;
+    pub const ENUM64: u32 = 19;
+}
+
+/// In a type: where its name is, and where the type that it is made of.
+const NAME: usize = 0;
+const INFO: usize = 1;
+const OF: usize = 2;
+/// The words that each type has.
+const COMMON: usize = 3;
+
+/// What follows the common words of a type of some kind.
+struct Shape {
+    /// Whether [`OF`] is a type.
+    of: bool,
+    /// Words that are there once.
+    fixed: usize,
+    /// Words of each element.
+    element: usize,
+    /// In an element, or in what is there once: the words that are names, and those that are types.
+    names: &'static [usize],
+    types: &'static [usize],
+}
+
+fn shape(kind: u32) -> Option<Shape> {
+    let shape = |of, fixed, element, names, types| Shape {
+        of,
+        fixed,
+        element,
+        names,
+        types,
+    };
+    Some(match kind {
+        kind::FWD | kind::FLOAT => shape(false, 0, 0, &[], &[]),
+        kind::INT => shape(false, 1, 0, &[], &[]),
+        kind::PTR
+        | kind::TYPEDEF
+        | kind::VOLATILE
+        | kind::CONST
+        | kind::RESTRICT
+        | kind::FUNC
+        | kind::TYPE_TAG => shape(true, 0, 0, &[], &[]),
+        kind::VAR | kind::DECL_TAG => shape(true, 1, 0, &[], &[]),
+        kind::ARRAY => shape(false, 3, 0, &[], &[0, 1]),
+        kind::STRUCT | kind::UNION => shape(false, 0, 3, &[0], &[1]),
+        kind::ENUM => shape(false, 0, 2, &[0], &[]),
+        kind::ENUM64 => shape(false, 0, 3, &[0], &[]),
+        kind::FUNC_PROTO => shape(true, 0, 2, &[0], &[1]),
+        kind::DATASEC => shape(false, 0, 3, &[], &[0]),
+        _ => return None,
+    })
+}
+
+/// One type: all of it is words.
+#[derive(Debug, Clone, PartialEq)]
+struct Type {
+    words: Vec<u32>,
+}
+
+impl Type {
+    fn kind(&self) -> u32 {
+        (self.words[INFO] >> 24) & 0x1f
+    }
+
+    /// The words that are names, and those that are types.
+    fn references(&self) -> (Vec<usize>, Vec<usize>) {
+        let (mut names, mut types) = (vec![NAME], Vec::new());
+        if let Some(shape) = shape(self.kind()) {
+            types.extend(shape.of.then_some(OF));
+            for start in (COMMON..self.words.len()).step_by(shape.fixed.max(shape.element).max(1)) {
+                names.extend(shape.names.iter().map(|at| start + at));
+                types.extend(shape.types.iter().map(|at| start + at));
+            }
+        }
+        (names, types)
+    }
+}
+
+/// BTF, taken apart.
+#[derive(Debug, PartialEq)]
+struct Btf {
+    byte_order: ByteOrder,
+    /// The first has number 1.
+    types: Vec<Type>,
+    strings: Vec<u8>,
+}
+
+impl Btf {
+    fn read(bytes: &[u8], byte_order: ByteOrder) -> Option<Self> {
+        let word =
+            |bytes: &[u8], at: usize| byte_order.read_u32(bytes, u32::try_from(at * 4).ok()?);
+        let header = |at| word(bytes, at).map(|word| word as usize);
+        let section = |off: usize, len: usize| {
+            let start = header(HDR_LEN)?.checked_add(header(off)?)?;
+            bytes.get(start..start.checked_add(header(len)?)?)
+        };
+        let strings = section(STR_OFF, STR_LEN)?.to_vec();
+        let section = section(TYPE_OFF, TYPE_LEN)?;
+        let mut types = Vec::new();
+        let mut at = 0;
+        while at < section.len() / 4 {
+            let info = word(section, at + INFO)?;
+            let shape = shape((info >> 24) & 0x1f)?;
+            let size = COMMON + shape.fixed + shape.element * (info & 0xffff) as usize;
+            let words: Option<Vec<_>> = (at..at + size).map(|at| word(section, at)).collect();
+            types.push(Type { words: words? });
+            at += size;
+        }
+        Some(Self {
+            byte_order,
+            types,
+            strings,
+        })
+    }
+
+    fn write(&self, header: &[u8]) -> Vec<u8> {
+        let types = self.types.iter().flat_map(|ty| &ty.words);
+        let types: Vec<u8> = types.flat_map(|word| self.byte_order.u32(*word)).collect();
+        let mut bytes = header[..HEADER].to_vec();
+        for (at, number) in [
+            (HDR_LEN, HEADER),
+            (TYPE_OFF, 0),
+            (TYPE_LEN, types.len()),
+            (STR_OFF, types.len()),
+            (STR_LEN, self.strings.len()),
+        ] {
+            bytes[at * 4..][..4].copy_from_slice(&self.byte_order.u32(number as u32));
+        }
+        [bytes, types, self.strings.clone()].concat()
+    }
+
+    fn string(&self, at: u32) -> Option<&[u8]> {
+        self.strings
+            .get(at as usize..)?
+            .split(|&byte| byte == 0)
+            .next()
+    }
+
+    fn get(&self, id: u32) -> Option<&Type> {
+        self.types.get(usize::try_from(id.checked_sub(1)?).ok()?)
+    }
+}
+
+/// Which types stay.
+struct Marks<'a> {
+    btf: &'a Btf,
+    /// By number, less one.
+    kept: Vec<bool>,
+}
+
+impl Marks<'_> {
+    /// Keeps a type and all that it leads to.
+    fn keep(&mut self, id: u32) {
+        let mut todo = vec![id];
+        while let Some(id) = todo.pop() {
+            let Some(ty) = self.btf.get(id) else {
+                continue;
+            };
+            if !std::mem::replace(&mut self.kept[id as usize - 1], true) {
+                todo.extend(ty.references().1.into_iter().map(|at| ty.words[at]));
+            }
+        }
+    }
+
+    /// Keeps the tags on what is kept, and what they name.
+    fn keep_tags(&mut self) {
+        let kept =
+            |marks: &Self, id: u32| id != 0 && marks.kept.get(id as usize - 1) == Some(&true);
+        loop {
+            let before = self.kept.clone();
+            for (id, ty) in (1..).zip(&self.btf.types) {
+                if ty.kind() != kind::DECL_TAG || kept(self, id) || !kept(self, ty.words[OF]) {
+                    continue;
+                }
+                self.keep(id);
+                // As in "contains:NAME:member": the kernel looks for the struct by its name.
+                let tag = self.btf.string(ty.words[NAME]).unwrap_or_default();
+                let Some(tag) = tag.strip_prefix(b"contains:") else {
+                    continue;
+                };
+                let name = tag.split(|&byte| byte == b':').next();
+                let of_name = |ty: &Type| {
+                    ty.kind() == kind::STRUCT && self.btf.string(ty.words[NAME]) == name
+                };
+                if let Some(at) = self.btf.types.iter().position(of_name) {
+                    self.keep(at as u32 + 1);
+                }
+            }
+            if before == self.kept {
+                break;
+            }
+        }
+    }
+}
+
+/// The new numbers of types and strings.
+struct Renumber<'a> {
+    old: &'a Btf,
+    types: Vec<u32>,
+    strings: BTreeMap<&'a [u8], u32>,
+    section: Vec<u8>,
+}
+
+impl Renumber<'_> {
+    fn ty(&self, id: u32) -> u32 {
+        id.checked_sub(1)
+            .and_then(|id| self.types.get(id as usize))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    fn string(&mut self, at: u32) -> u32 {
+        let text = self.old.string(at).unwrap_or_default();
+        *self.strings.entry(text).or_insert_with(|| {
+            let new = self.section.len() as u32;
+            self.section.extend(text);
+            self.section.push(0);
+            new
+        })
+    }
+}
+
+/// A number in each record of an array.
+struct Column {
+    size: usize,
+    at: usize,
+}
+
+/// `struct bpf_func_info`, `bpf_line_info` and `bpf_core_relo`: what in them is a type or a string.
+const FUNC_TYPE: Column = Column { size: 8, at: 4 };
+const FILE: Column = Column { size: 16, at: 4 };
+const LINE: Column = Column { size: 16, at: 8 };
+const RELO_TYPE: Column = Column { size: 16, at: 4 };
+const ACCESS: Column = Column { size: 16, at: 8 };
+
+const RELO_KIND: Column = Column { size: 16, at: 12 };
+
+/// The CO-RE relocation whose result is the number of a type of the object.
+const TYPE_ID_LOCAL: u32 = 6;
+
+impl Column {
+    /// The numbers as they are.
+    fn read<'a>(
+        &'a self,
+        records: &'a [u8],
+        byte_order: ByteOrder,
+    ) -> impl Iterator<Item = u32> + 'a {
+        let records = records.chunks_exact(self.size);
+        records.filter_map(move |record| byte_order.read_u32(record, self.at as u32))
+    }
+
+    /// Makes new numbers of them.
+    fn change(&self, records: &mut [u8], byte_order: ByteOrder, mut new: impl FnMut(u32) -> u32) {
+        for record in records.chunks_exact_mut(self.size) {
+            if let Some(number) = byte_order.read_u32(record, self.at as u32) {
+                record[self.at..self.at + 4].copy_from_slice(&byte_order.u32(new(number)));
+            }
+        }
+    }
+}
+
+/// The maps that a command creates.
+fn maps(command: &mut Command) -> Vec<&mut NewMap> {
+    match command {
+        Command::CreateMap { new, inner, .. } => {
+            [Some(new), inner.as_mut()].into_iter().flatten().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// In the attr of a map: key and value.
+const MAP_TYPES: [usize; 2] = [
+    map_create::BTF_KEY_TYPE_ID as usize,
+    map_create::BTF_VALUE_TYPE_ID as usize,
+];
+
+/// Takes out of the BTF what no command needs.
+pub fn shrink(commands: &mut [Command], byte_order: ByteOrder) -> Result<()> {
+    let bytes = commands.iter().find_map(|command| match command {
+        Command::LoadBtf { btf } => Some(btf.clone()),
+        _ => None,
+    });
+    let Some(bytes) = bytes else {
+        return Ok(());
+    };
+    let unknown = || {
+        Error::unsupported(
+            "the object's BTF has what lskel-gen does not know",
+            "use another clang",
+        )
+    };
+    let old = Btf::read(&bytes, byte_order).ok_or_else(unknown)?;
+    if commands
+        .iter()
+        .any(|command| matches!(command, Command::LoadProg(load) if !known(load, byte_order)))
+    {
+        return Err(unknown());
+    }
+
+    // Such a number becomes a constant of the prog, and counts in its tag.
+    let number_matters = commands.iter().any(|command| match command {
+        Command::LoadProg(load) => RELO_KIND
+            .read(&load.core_relos, byte_order)
+            .any(|kind| kind == TYPE_ID_LOCAL),
+        _ => false,
+    });
+    if number_matters {
+        return Ok(());
+    }
+
+    let mut marks = Marks {
+        btf: &old,
+        kept: vec![false; old.types.len()],
+    };
+    for command in commands.iter_mut() {
+        for map in maps(command) {
+            for at in MAP_TYPES {
+                marks.keep(byte_order.read_u32(&map.attr, at as u32).unwrap_or(0));
+            }
+        }
+        if let Command::LoadProg(load) = command {
+            FUNC_TYPE
+                .read(&load.func_info, byte_order)
+                .for_each(|id| marks.keep(id));
+            RELO_TYPE
+                .read(&load.core_relos, byte_order)
+                .for_each(|id| marks.keep(id));
+        }
+    }
+    marks.keep_tags();
+    // BTF without a type is refused.
+    if !marks.kept.contains(&true) {
+        return Ok(());
+    }
+
+    let mut next = 0;
+    let number = |kept: &bool| {
+        next += u32::from(*kept);
+        if *kept {
+            next
+        } else {
+            0
+        }
+    };
+    let mut new = Renumber {
+        old: &old,
+        types: marks.kept.iter().map(number).collect(),
+        strings: BTreeMap::new(),
+        section: Vec::new(),
+    };
+    // The first is empty.
+    new.string(0);
+    let mut types = Vec::new();
+    for ty in old
+        .types
+        .iter()
+        .zip(&marks.kept)
+        .filter_map(|(ty, kept)| kept.then_some(ty))
+    {
+        let mut ty = ty.clone();
+        let (names, of) = ty.references();
+        for at in names {
+            ty.words[at] = new.string(ty.words[at]);
+        }
+        for at in of {
+            ty.words[at] = new.ty(ty.words[at]);
+        }
+        types.push(ty);
+    }
+    for command in commands.iter_mut() {
+        for map in maps(command) {
+            for at in MAP_TYPES {
+                let id = byte_order
+                    .read_u32(&map.attr, at as u32)
+                    .map_or(0, |id| new.ty(id));
+                if let Some(place) = map.attr.get_mut(at..at + 4) {
+                    place.copy_from_slice(&byte_order.u32(id));
+                }
+            }
+        }
+        if let Command::LoadProg(load) = command {
+            FUNC_TYPE.change(&mut load.func_info, byte_order, |id| new.ty(id));
+            RELO_TYPE.change(&mut load.core_relos, byte_order, |id| new.ty(id));
+            for column in [FILE, LINE] {
+                column.change(&mut load.line_info, byte_order, |at| new.string(at));
+            }
+            ACCESS.change(&mut load.core_relos, byte_order, |at| new.string(at));
+        }
+    }
+    let new = Btf {
+        byte_order,
+        types,
+        strings: new.section,
+    };
+    for command in commands.iter_mut() {
+        if let Command::LoadBtf { btf } = command {
+            *btf = new.write(&bytes);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a prog's arrays have records of the sizes that are known here.
+fn known(load: &LoadProg, byte_order: ByteOrder) -> bool {
+    [
+        (&load.func_info, prog_load::FUNC_INFO_REC_SIZE, FUNC_TYPE),
+        (&load.line_info, prog_load::LINE_INFO_REC_SIZE, LINE),
+        (&load.core_relos, prog_load::CORE_RELO_REC_SIZE, ACCESS),
+    ]
+    .into_iter()
+    .all(|(records, size, column)| {
+        records.is_empty() || byte_order.read_u32(&load.attr, size) == Some(column.size as u32)
+    })
+}
