@@ -82,8 +82,8 @@ integers!(u8, u16, u32, u64, i8, i16, i32, i64);
 pub unsafe trait Globals: Sync {
     /// Whether there are only [`Frozen`] variables in it.
     const FROZEN: bool;
-    /// What is left out, in bytes: the kernel may keep something of its own there.
-    const GAPS: &'static [Range<usize>];
+    /// What is left out, from byte to byte: the kernel may keep something of its own there.
+    const GAPS: &'static [(usize, usize)];
 }
 
 /// Names a section of globals of `O`.
@@ -162,7 +162,7 @@ impl<T: Globals> Shared<T> {
         let is_left_out = |field: Range<usize>| {
             T::GAPS
                 .iter()
-                .any(|gap| gap.start <= field.start && field.end <= gap.end)
+                .any(|&(start, end)| start <= field.start && field.end <= end)
         };
 
         // Another task with this fd table can have put another map in its place.

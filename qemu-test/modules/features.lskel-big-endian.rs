@@ -299,7 +299,7 @@ const _: () = {
 // SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
 unsafe impl Globals for Rodata {
     const FROZEN: bool = true;
-    const GAPS: &'static [core::ops::Range<usize>] = &[];
+    const GAPS: &'static [(usize, usize)] = &[];
 }
 
 /// Globals in section `.data`.
@@ -316,7 +316,7 @@ const _: () = {
 // SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
 unsafe impl Globals for Data {
     const FROZEN: bool = false;
-    const GAPS: &'static [core::ops::Range<usize>] = &[];
+    const GAPS: &'static [(usize, usize)] = &[];
 }
 
 /// Globals in section `.bss`.
@@ -367,5 +367,5 @@ const _: () = {
 // SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
 unsafe impl Globals for Bss {
     const FROZEN: bool = false;
-    const GAPS: &'static [core::ops::Range<usize>] = &[];
+    const GAPS: &'static [(usize, usize)] = &[];
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{ensure, Context, Result};
 use lskel_gen::skeleton::{ByteOrder, Map, Prog, Skeleton, What};
 use lskel_gen::worker::{Request, Worker};
-use scenarios::{mode, CORPUS_DIR, CORPUS_TESTMOD, LIBBPFS, MODULE_DIR};
+use scenarios::{mode, CORPUS_DIR, CORPUS_TESTMOD, LIBBPFS, MODULE_DIR, SAME_STATE};
 
 use crate::run::{Bench, FAILED};
 
@@ -57,8 +57,11 @@ struct Requests {
     libbpfs: Option<Vec<u8>>,
 }
 
-/// How far one object came: `Err` says why no further.
-type Outcome = Result<(), String>;
+/// How far one object came: `Err` says why no further, `Ok` whether libbpf's own loader prog was seen to do the same.
+type Outcome = Result<bool, String>;
+
+/// What a line begins with that says that the two have not done the same.
+const ANOTHER_STATE: &str = "not loaded: libbpf's loader leaves another state";
 
 /// Generates, loads, prints the table.
 pub fn run(mut bench: Bench, args: &Args) -> Result<ExitCode> {
@@ -101,16 +104,16 @@ pub fn run(mut bench: Bench, args: &Args) -> Result<ExitCode> {
     for (name, outcome) in &loaded {
         let bpftools = theirs.as_ref().and_then(|theirs| theirs.get(name));
         let mark = match (outcome, bpftools) {
-            (Err(_), Some(Ok(()))) => {
+            (Err(_), Some(Ok(_))) => {
                 behind += 1;
                 "  [bpftool's loads]"
             }
-            (Ok(()), Some(Err(_))) => "  [bpftool's does not]",
+            (Ok(_), Some(Err(_))) => "  [bpftool's does not]",
             _ => "",
         };
         match outcome {
-            Ok(()) if mark.is_empty() => {}
-            Ok(()) => println!("{name:<44} loaded{mark}"),
+            Ok(_) if mark.is_empty() => {}
+            Ok(_) => println!("{name:<44} loaded{mark}"),
             Err(why) => println!("{name:<44} {why}{mark}"),
         }
     }
@@ -122,11 +125,25 @@ pub fn run(mut bench: Bench, args: &Args) -> Result<ExitCode> {
             theirs.values().filter(|outcome| outcome.is_ok()).count()
         );
     }
+    let others = |why: &String| why.starts_with(ANOTHER_STATE);
+    let other_states = loaded
+        .values()
+        .filter(|outcome| outcome.as_ref().is_err_and(others))
+        .count();
+    if args.loader.is_some() {
+        println!(
+            "libbpf's loader: {} in the same state, {other_states} in another",
+            loaded
+                .values()
+                .filter(|outcome| **outcome == Ok(true))
+                .count()
+        );
+    }
     println!(
         "{generated} generated, {loads} loaded, {} refused",
         loaded.len() - loads
     );
-    Ok(if behind > 0 {
+    Ok(if behind + other_states > 0 {
         ExitCode::from(FAILED)
     } else {
         ExitCode::SUCCESS
@@ -477,7 +494,8 @@ fn read_report(log: &Path) -> Result<BTreeMap<String, Outcome>> {
         if let Some(diagnostic) = line.strip_prefix("# ") {
             why = diagnostic.to_owned();
         } else if let Some(result) = line.strip_prefix("ok ") {
-            outcomes.insert(name(result), Ok(()));
+            outcomes.insert(name(result), Ok(why == SAME_STATE));
+            why.clear();
         } else if let Some(result) = line.strip_prefix("not ok ") {
             outcomes.insert(name(result), Err(format!("not loaded: {why}")));
         }

@@ -276,7 +276,7 @@ impl Named<'_> {
                 out.line(format!("const FROZEN: bool = {frozen};"));
                 let gaps = self.gaps(&section.layout, 0);
                 let one = gaps.join(", ");
-                let left = "const GAPS: &'static [core::ops::Range<usize>] =";
+                let left = "const GAPS: &'static [(usize, usize)] =";
                 // As rustfmt has it.
                 if one.len() <= 60 && 4 + left.len() + one.len() + 5 <= WIDTH {
                     out.line(format!("{left} &[{one}];"));
@@ -344,7 +344,7 @@ impl Named<'_> {
         let mut gaps = Vec::new();
         let mut gap = |from: u32, to: u32| {
             if from < to {
-                gaps.push(vec![format!("{}..{}", at + from, at + to)]);
+                gaps.push(vec![format!("({}, {})", at + from, at + to)]);
             }
             gaps.len()
         };

@@ -41,13 +41,17 @@ pub(crate) fn load() -> Result<Held, LoadError> {
 
     hold([
         // Without a folder it is the root of cgroup2.
-        skeleton.prog(progs::all_cgroups).attach_iter(IterTarget::Cgroup(
-            None,
-            bindings::bpf_cgroup_iter_order_BPF_CGROUP_ITER_DESCENDANTS_PRE,
-        ))?,
-        skeleton.prog(progs::one_cgroup).attach_iter(IterTarget::Cgroup(
-            Some(&folder),
-            bindings::bpf_cgroup_iter_order_BPF_CGROUP_ITER_SELF_ONLY,
-        ))?,
+        skeleton
+            .prog(progs::all_cgroups)
+            .attach_iter(IterTarget::Cgroup(
+                None,
+                bindings::bpf_cgroup_iter_order_BPF_CGROUP_ITER_DESCENDANTS_PRE,
+            ))?,
+        skeleton
+            .prog(progs::one_cgroup)
+            .attach_iter(IterTarget::Cgroup(
+                Some(&folder),
+                bindings::bpf_cgroup_iter_order_BPF_CGROUP_ITER_SELF_ONLY,
+            ))?,
     ])
 }

@@ -32,7 +32,11 @@ pub(crate) fn load() -> Result<Held, LoadError> {
     let skeleton = Skeleton::<IterMapElem>::open().load()?;
 
     hold([
-        skeleton.prog(progs::list_elements).attach_iter(IterTarget::Map(skeleton.map(maps::iter_hash)))?,
-        skeleton.prog(progs::list_storages).attach_iter(IterTarget::Map(skeleton.map(maps::iter_sk_storage)))?,
+        skeleton
+            .prog(progs::list_elements)
+            .attach_iter(IterTarget::Map(skeleton.map(maps::iter_hash)))?,
+        skeleton
+            .prog(progs::list_storages)
+            .attach_iter(IterTarget::Map(skeleton.map(maps::iter_sk_storage)))?,
     ])
 }

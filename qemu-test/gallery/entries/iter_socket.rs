@@ -29,5 +29,8 @@ use object::{
 pub(crate) fn load() -> Result<Held, LoadError> {
     let skeleton = Skeleton::<IterSocket>::open().load()?;
 
-    hold([skeleton.prog(progs::list_tcp).attach()?, skeleton.prog(progs::list_udp).attach()?])
+    hold([
+        skeleton.prog(progs::list_tcp).attach()?,
+        skeleton.prog(progs::list_udp).attach()?,
+    ])
 }

@@ -34,8 +34,14 @@ pub(crate) fn load() -> Result<Held, LoadError> {
 
     hold([
         skeleton.prog(progs::all_tasks).attach()?,
-        skeleton.prog(progs::one_process).attach_iter(IterTarget::Process(pid))?,
-        skeleton.prog(progs::one_thread).attach_iter(IterTarget::Thread(tid))?,
-        skeleton.prog(progs::open_files).attach_iter(IterTarget::Process(pid))?,
+        skeleton
+            .prog(progs::one_process)
+            .attach_iter(IterTarget::Process(pid))?,
+        skeleton
+            .prog(progs::one_thread)
+            .attach_iter(IterTarget::Thread(tid))?,
+        skeleton
+            .prog(progs::open_files)
+            .attach_iter(IterTarget::Process(pid))?,
     ])
 }

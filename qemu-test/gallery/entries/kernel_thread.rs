@@ -81,7 +81,10 @@ pub(crate) fn load() -> Result<Held, LoadError> {
 fn in_thread() -> Result<Link, LoadError> {
     let skeleton = Skeleton::<KernelThread>::open().load()?;
 
-    for way in [skeleton.prog(progs::thread_raw_tp).attach(), skeleton.prog(progs::thread_kp_multi).attach()] {
+    for way in [
+        skeleton.prog(progs::thread_raw_tp).attach(),
+        skeleton.prog(progs::thread_kp_multi).attach(),
+    ] {
         match way {
             Ok(_) => pr_err!("kernel_thread: attached\n"),
             Err(e) => pr_info!("kernel_thread: {e}\n"),

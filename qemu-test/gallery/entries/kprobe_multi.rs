@@ -31,7 +31,9 @@ pub(crate) fn load() -> Result<Held, LoadError> {
     let functions = [c"bpf_fentry_test1", c"bpf_fentry_test2"];
 
     hold([
-        skeleton.prog(progs::count).attach_functions(&functions, &[1, 2])?,
+        skeleton
+            .prog(progs::count)
+            .attach_functions(&functions, &[1, 2])?,
         skeleton.prog(progs::count_return).attach()?,
         skeleton.prog(progs::trigger).attach()?,
     ])

@@ -35,6 +35,8 @@ pub(crate) fn load() -> Result<Held, LoadError> {
         // BPF_RAW_TRACEPOINT_OPEN
         skeleton.prog(progs::keep_file).attach()?,
         // BPF_LINK_CREATE
-        skeleton.prog(progs::keep_folder).attach_with_cookie(ebusy)?,
+        skeleton
+            .prog(progs::keep_folder)
+            .attach_with_cookie(ebusy)?,
     ])
 }

@@ -34,10 +34,14 @@ const NF_INET_LOCAL_IN: u32 = 1;
 pub(crate) fn load() -> Result<Held, LoadError> {
     let skeleton = Skeleton::<Netfilter>::open().load()?;
 
-    hold(skeleton.prog(progs::nf_drop).attach_netfilter(NetfilterHook {
-        pf: NFPROTO_IPV4,
-        hooknum: NF_INET_LOCAL_IN,
-        priority: -128,
-        flags: 0,
-    })?)
+    hold(
+        skeleton
+            .prog(progs::nf_drop)
+            .attach_netfilter(NetfilterHook {
+                pf: NFPROTO_IPV4,
+                hooknum: NF_INET_LOCAL_IN,
+                priority: -128,
+                flags: 0,
+            })?,
+    )
 }

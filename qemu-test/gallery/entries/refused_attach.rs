@@ -56,9 +56,13 @@ pub(crate) fn load() -> Result<Held, LoadError> {
     say(skeleton.prog(progs::no_sk_lookup).into_any().attach());
     say(skeleton.prog(progs::no_netfilter).into_any().attach());
     // One function, two cookies.
-    say(skeleton.prog(progs::no_kp_multi).attach_functions(&[c"bpf_fentry_test1"], &[1, 2]));
+    say(skeleton
+        .prog(progs::no_kp_multi)
+        .attach_functions(&[c"bpf_fentry_test1"], &[1, 2]));
     // What is not there.
-    say(skeleton.prog(progs::no_kp_multi).attach_functions(&[c"no_such_function"], &[]));
+    say(skeleton
+        .prog(progs::no_kp_multi)
+        .attach_functions(&[c"no_such_function"], &[]));
     say(skeleton.prog(progs::no_xdp).attach_interface(47_000, 0));
     say(skeleton.prog(progs::no_tcx).attach_interface(47_000, 0));
     say(skeleton.prog(progs::no_cgroup).attach_cgroup(&no_cgroup));

@@ -30,7 +30,11 @@ pub(crate) fn load() -> Result<Held, LoadError> {
     let skeleton = Skeleton::<Tcx>::open().load()?;
 
     hold([
-        skeleton.prog(progs::tcx_change).attach_interface(LOOPBACK, 0)?,
-        skeleton.prog(progs::tcx_drop).attach_interface(LOOPBACK, 0)?,
+        skeleton
+            .prog(progs::tcx_change)
+            .attach_interface(LOOPBACK, 0)?,
+        skeleton
+            .prog(progs::tcx_drop)
+            .attach_interface(LOOPBACK, 0)?,
     ])
 }

@@ -31,9 +31,15 @@ pub(crate) fn load() -> Result<Held, LoadError> {
 
     hold([
         skeleton.prog(progs::cookie_fentry).attach_with_cookie(1)?,
-        skeleton.prog(progs::cookie_fentry2).attach_with_cookie(10)?,
+        skeleton
+            .prog(progs::cookie_fentry2)
+            .attach_with_cookie(10)?,
         skeleton.prog(progs::cookie_fexit).attach_with_cookie(100)?,
-        skeleton.prog(progs::cookie_fmod_ret).attach_with_cookie(1000)?,
-        skeleton.prog(progs::cookie_tp_btf).attach_with_cookie(10_000)?,
+        skeleton
+            .prog(progs::cookie_fmod_ret)
+            .attach_with_cookie(1000)?,
+        skeleton
+            .prog(progs::cookie_tp_btf)
+            .attach_with_cookie(10_000)?,
     ])
 }

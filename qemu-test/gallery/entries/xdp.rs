@@ -29,5 +29,9 @@ const LOOPBACK: u32 = 1;
 pub(crate) fn load() -> Result<Held, LoadError> {
     let skeleton = Skeleton::<Xdp>::open().load()?;
 
-    hold(skeleton.prog(progs::xdp_drop).attach_interface(LOOPBACK, 0)?)
+    hold(
+        skeleton
+            .prog(progs::xdp_drop)
+            .attach_interface(LOOPBACK, 0)?,
+    )
 }

@@ -10,7 +10,7 @@ struct Rodata {
 #[allow(unsafe_code)]
 unsafe impl Globals for Rodata {
     const FROZEN: bool = false;
-    const GAPS: &'static [core::ops::Range<usize>] = &[];
+    const GAPS: &'static [(usize, usize)] = &[];
 }
 
 const RODATA: Section<Features, Rodata> = Section::new::<2>();

@@ -23,6 +23,8 @@ pub const BPFTOOL: &str = "/sbin/bpftool";
 pub const CORPUS_DIR: &str = "/corpus";
 /// What the name of a file there ends with that is for libbpf's own loader prog, beside one for ours.
 pub const LIBBPFS: &str = ".libbpf";
+/// What the guest says of an object that the two leave in the same state.
+pub const SAME_STATE: &str = "the same state";
 /// A module that is loaded before the corpus, where there is one.
 pub const CORPUS_TESTMOD: &str = "/modules/bpf_testmod.ko";
 
@@ -185,6 +187,7 @@ macro_rules! each_scenario {
             // Unloading.
             rmmod_changes_no_fd_of_its_caller, Passes, [];
             rmmod_leaves_another_providers_ops_alone, Passes, [CModule];
+            rmmod_waits_for_mounts_that_have_read_the_slot, Passes, [];
             files_stay_readable_after_rmmod, Passes, [];
             a_mount_after_rmmod_finds_no_provider, Passes, [];
             nothing_is_left_after_rmmod_and_umount, Passes, [Short];

@@ -11,8 +11,10 @@ pub mod bindings {
     pub const bpf_map_type_BPF_MAP_TYPE_HASH: u32 = 1;
     pub const bpf_map_type_BPF_MAP_TYPE_ARRAY: u32 = 2;
     pub const bpf_map_type_BPF_MAP_TYPE_PROG_ARRAY: u32 = 3;
+    pub const bpf_map_type_BPF_MAP_TYPE_PERF_EVENT_ARRAY: u32 = 4;
     pub const bpf_map_type_BPF_MAP_TYPE_ARRAY_OF_MAPS: u32 = 12;
     pub const bpf_map_type_BPF_MAP_TYPE_HASH_OF_MAPS: u32 = 13;
+    pub const bpf_prog_type_BPF_PROG_TYPE_SOCKET_FILTER: u32 = 1;
     pub const bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
     pub const bpf_prog_type_BPF_PROG_TYPE_TRACING: u32 = 26;
     pub const bpf_prog_type_BPF_PROG_TYPE_SYSCALL: u32 = 31;
@@ -35,7 +37,6 @@ pub mod lskel {
     use std::cell::UnsafeCell;
     use std::ffi::CStr;
     use std::marker::PhantomData;
-    use std::ops::Range;
 
     #[repr(transparent)]
     pub struct Var<T>(UnsafeCell<T>);
@@ -44,7 +45,7 @@ pub mod lskel {
 
     pub unsafe trait Globals {
         const FROZEN: bool;
-        const GAPS: &'static [Range<usize>];
+        const GAPS: &'static [(usize, usize)];
     }
 
     pub struct MapId<O>(pub usize, PhantomData<O>);

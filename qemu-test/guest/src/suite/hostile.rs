@@ -517,7 +517,7 @@ pub fn load_says_why_under_lockdown_confidentiality() -> Result<()> {
     expect_refused(
         &signed(),
         Errno::INVAL,
-        "failed to load the loader prog: EINVAL (-22): the kernel is locked down",
+        ": EINVAL (-22): the kernel is locked down",
     )
 }
 

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{Read, Seek};
 
 use anyhow::{ensure, Context, Result};
+use rustix::mount::{mount, MountFlags};
 use scenarios::C_MODULE;
 
 use crate::bpf::{self, expect_both_files, Ids};
@@ -12,6 +13,7 @@ use crate::kernel::{
     dmesg, eventually, expect_fds, fds, insmod_in_child, load, loaded_modules, module, mount_bpffs,
     rmmod, umount, unload,
 };
+use crate::ktap::Skip;
 
 const MNT: &str = "/tmp/bpf";
 
@@ -50,6 +52,34 @@ pub fn rmmod_changes_no_fd_of_its_caller() -> Result<()> {
             "text of fd {number}: expected its number, seen {text:?}"
         );
     }
+    Ok(())
+}
+
+/// A mount that was preempted between the slot and the module's reference would read what is freed.
+pub fn rmmod_waits_for_mounts_that_have_read_the_slot() -> Result<()> {
+    const WAIT: &str = "synchronize_rcu_tasks";
+    let tracing = "/sys/kernel/tracing";
+    mount("tracefs", tracing, "tracefs", MountFlags::empty(), None).context("tracefs")?;
+    let write = |file: &str, text: &str| {
+        fs::write(format!("{tracing}/{file}"), text).with_context(|| format!("{text} to {file}"))
+    };
+    let functions =
+        fs::read_to_string(format!("{tracing}/available_filter_functions")).unwrap_or_default();
+    if !functions.lines().any(|line| line == WAIT) {
+        let why = "no grace period for preempted tasks, or no function tracer";
+        return Err(Skip(why.into()).into());
+    }
+    load()?;
+    write("set_ftrace_filter", WAIT)?;
+    write("set_ftrace_pid", &std::process::id().to_string())?;
+    write("current_tracer", "function")?;
+    unload()?;
+    let trace = fs::read_to_string(format!("{tracing}/trace"))?;
+    write("current_tracer", "nop")?;
+    ensure!(
+        trace.contains(&format!(": {WAIT} <-")),
+        "expected {WAIT}() called by rmmod, seen {trace}"
+    );
     Ok(())
 }
 
