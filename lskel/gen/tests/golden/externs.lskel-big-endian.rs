@@ -126,7 +126,7 @@ const _: () = {
 // SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
 unsafe impl Globals for Bss {
     const FROZEN: bool = false;
-    const GAPS: &'static [core::ops::Range<usize>] = &[];
+    const GAPS: &'static [(usize, usize)] = &[];
 }
 
 /// Globals in section `.kconfig`.
@@ -150,5 +150,5 @@ const _: () = {
 // SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
 unsafe impl Globals for Kconfig {
     const FROZEN: bool = true;
-    const GAPS: &'static [core::ops::Range<usize>] = &[17..20];
+    const GAPS: &'static [(usize, usize)] = &[(17, 20)];
 }

@@ -180,7 +180,7 @@ const _: () = {
 // SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
 unsafe impl Globals for Rodata {
     const FROZEN: bool = true;
-    const GAPS: &'static [core::ops::Range<usize>] = &[5..8, 9..12, 25..28];
+    const GAPS: &'static [(usize, usize)] = &[(5, 8), (9, 12), (25, 28)];
 }
 
 /// Globals in section `.data`.
@@ -202,7 +202,7 @@ const _: () = {
 // SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
 unsafe impl Globals for Data {
     const FROZEN: bool = false;
-    const GAPS: &'static [core::ops::Range<usize>] = &[2..4];
+    const GAPS: &'static [(usize, usize)] = &[(2, 4)];
 }
 
 /// Globals in section `.data.guarded`.
@@ -220,7 +220,7 @@ const _: () = {
 // SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
 unsafe impl Globals for DataGuarded {
     const FROZEN: bool = false;
-    const GAPS: &'static [core::ops::Range<usize>] = &[4..12];
+    const GAPS: &'static [(usize, usize)] = &[(4, 12)];
 }
 
 /// Globals in section `.data.read_mostly`.
@@ -237,7 +237,7 @@ const _: () = {
 // SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
 unsafe impl Globals for DataReadMostly {
     const FROZEN: bool = false;
-    const GAPS: &'static [core::ops::Range<usize>] = &[];
+    const GAPS: &'static [(usize, usize)] = &[];
 }
 
 /// Globals in section `.bss`.
@@ -263,7 +263,7 @@ const _: () = {
 // SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
 unsafe impl Globals for Bss {
     const FROZEN: bool = false;
-    const GAPS: &'static [core::ops::Range<usize>] = &[0..8, 17..24, 48..64];
+    const GAPS: &'static [(usize, usize)] = &[(0, 8), (17, 24), (48, 64)];
 }
 
 /// Types of frozen globals. Any bytes are a value of them; what Rust has no such type for is bytes.

@@ -568,5 +568,5 @@ const _: () = {
 // SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
 unsafe impl Globals for Bss {
     const FROZEN: bool = false;
-    const GAPS: &'static [core::ops::Range<usize>] = &[];
+    const GAPS: &'static [(usize, usize)] = &[];
 }
