@@ -25,17 +25,17 @@ unsafe impl Object for Iterators {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"iterators",
         data: include_bytes!("iterators.lskel-big-endian.data"),
-        btf: Some(11224),
+        btf: Some(10504),
         maps: &[
             // 0: `iterator.rodata`
             MapDef {
                 name: c"iterator.rodata",
                 map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
                 key_size: 4,
-                value_size: 693,
+                value_size: 1064,
                 max_entries: 1,
-                attr: 11256,
-                value: Some(11320),
+                attr: 10536,
+                value: Some(10600),
                 frozen: true,
             },
         ],
@@ -46,7 +46,7 @@ unsafe impl Object for Iterators {
                 section: c"iter/bpf_map",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
-                attr: 13224,
+                attr: 12368,
             },
             // 1: `dump_bpf_prog`
             ProgDef {
@@ -54,7 +54,7 @@ unsafe impl Object for Iterators {
                 section: c"iter/bpf_prog",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
-                attr: 17568,
+                attr: 15552,
             },
             // 2: `dump_bpf_link`
             ProgDef {
@@ -62,7 +62,7 @@ unsafe impl Object for Iterators {
                 section: c"iter/bpf_link",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
-                attr: 24800,
+                attr: 21072,
             },
         ],
         commands: &[
@@ -75,9 +75,10 @@ unsafe impl Object for Iterators {
             (19, Command::LoadProg(0)),
             (27, Command::Find(1, c"bpf_iter_bpf_prog")),
             (30, Command::Find(1, c"bpf_prog_active")),
-            (35, Command::LoadProg(1)),
-            (43, Command::Find(2, c"bpf_iter_bpf_link")),
-            (46, Command::LoadProg(2)),
+            (35, Command::Find(1, c"bpf_rdonly_cast")),
+            (46, Command::LoadProg(1)),
+            (54, Command::Find(2, c"bpf_iter_bpf_link")),
+            (93, Command::LoadProg(2)),
         ],
     };
 }
@@ -86,7 +87,7 @@ unsafe impl Object for Iterators {
 pub(crate) mod maps {
     use super::*;
 
-    /// `iterator.rodata`, array, 1 entry of 693 bytes.
+    /// `iterator.rodata`, array, 1 entry of 1064 bytes.
     pub(crate) const rodata: MapId<Iterators> = MapId::new::<0>();
 }
 
