@@ -163,11 +163,9 @@ fn map_state(id: u32, names: &BTreeMap<u32, String>) -> Result<String> {
                     word.fill(0);
                 }
                 // FNV, for a line that fits.
-                let sum = value
-                    .iter()
-                    .fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
-                        (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
-                    });
+                let sum = value.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
+                    (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+                });
                 state += &format!(" {sum:016x}");
             }
         }
@@ -202,13 +200,10 @@ fn prog_state(id: u32, maps: &BTreeMap<u32, String>) -> Result<String> {
     let mut used: Vec<_> = ids[..count].iter().map(|id| maps.get(id)).collect();
     used.sort();
     Ok(format!(
-        "prog {}: type {} tag {} jited {} xlated {} verified {} target {} of {} maps {used:?}",
+        "prog {}: type {} tag {:016x} jited {} xlated {} verified {} target {} of {} maps {used:?}",
         name(&info.name),
         info.type_,
-        info.tag
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>(),
+        u64::from_be_bytes(info.tag),
         info.jited_prog_len,
         info.xlated_prog_len,
         info.verified_insns,
