@@ -161,7 +161,7 @@ step() {
 }
 
 # archive_step LABEL LOG COMMAND...: a step that reads from the Debian archive. While that is being updated, for some
-# minutes, its index does not fit its release: the command is tried again, and has to start from nothing each time.
+# minutes, its index does not fit its release or its files: the command is tried again, and has to start from nothing each time.
 # For tests, ARCHIVE_PAUSE= is the pause in seconds.
 archive_step() {
 	local log=$2 try rc why pause=${ARCHIVE_PAUSE:-60}
@@ -169,8 +169,8 @@ archive_step() {
 		rc=0
 		run "$@" || rc=$?
 		((rc)) || return 0
-		why=$(grep -m 1 -oE 'File has unexpected size[^[]*[^[ ]|Mirror sync in progress|Hash Sum mismatch' "$log" | head -n 1) || break
-		why="the Debian archive is being updated just now (its index does not fit its release: $why)"
+		why=$(grep -m 1 -oE 'File has unexpected size[^[]*[^[ ]|Mirror sync in progress|Hash Sum mismatch|404 +Not Found' "$log" | head -n 1) || break
+		why="the Debian archive is being updated just now (its index does not fit what it has: $why)"
 		((try < 3)) || die "$why" "try again later"
 		say "$why: trying again in $pause s"
 		sleep "$pause"
