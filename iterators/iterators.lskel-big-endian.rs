@@ -60,10 +60,10 @@ unsafe impl Object for Iterators {
             section: c"iter/bpf_map",
             prog_type: 26,
             expected_attach_type: 28,
-            load_attr: 14880,
+            load_attr: 14904,
             lookups: &[
-                (c"bpf_iter_bpf_map", 14988),
-                (c"bpf_map_sum_elem_count", 13532),
+                (c"bpf_iter_bpf_map", 15012),
+                (c"bpf_map_sum_elem_count", 13556),
             ],
         },
         dump_bpf_prog: ProgDef {
@@ -71,16 +71,16 @@ unsafe impl Object for Iterators {
             section: c"iter/bpf_prog",
             prog_type: 26,
             expected_attach_type: 28,
-            load_attr: 19568,
-            lookups: &[(c"bpf_iter_bpf_prog", 19676), (c"bpf_prog_active", 15308)],
+            load_attr: 19648,
+            lookups: &[(c"bpf_iter_bpf_prog", 19756), (c"bpf_prog_active", 15308)],
         },
         dump_bpf_link: ProgDef {
             name: c"dump_bpf_link",
             section: c"iter/bpf_link",
             prog_type: 26,
             expected_attach_type: 28,
-            load_attr: 26504,
-            lookups: &[(c"bpf_iter_bpf_link", 26612)],
+            load_attr: 26840,
+            lookups: &[(c"bpf_iter_bpf_link", 26948)],
         },
     };
 

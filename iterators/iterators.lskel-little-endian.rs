@@ -60,10 +60,10 @@ unsafe impl Object for Iterators {
             section: c"iter/bpf_map",
             prog_type: 26,
             expected_attach_type: 28,
-            load_attr: 14880,
+            load_attr: 14904,
             lookups: &[
-                (c"bpf_iter_bpf_map", 14988),
-                (c"bpf_map_sum_elem_count", 13532),
+                (c"bpf_iter_bpf_map", 15012),
+                (c"bpf_map_sum_elem_count", 13556),
             ],
         },
         dump_bpf_prog: ProgDef {
@@ -71,16 +71,16 @@ unsafe impl Object for Iterators {
             section: c"iter/bpf_prog",
             prog_type: 26,
             expected_attach_type: 28,
-            load_attr: 19528,
-            lookups: &[(c"bpf_iter_bpf_prog", 19636), (c"bpf_prog_active", 15308)],
+            load_attr: 19656,
+            lookups: &[(c"bpf_iter_bpf_prog", 19764), (c"bpf_prog_active", 15308)],
         },
         dump_bpf_link: ProgDef {
             name: c"dump_bpf_link",
             section: c"iter/bpf_link",
             prog_type: 26,
             expected_attach_type: 28,
-            load_attr: 26464,
-            lookups: &[(c"bpf_iter_bpf_link", 26572)],
+            load_attr: 26848,
+            lookups: &[(c"bpf_iter_bpf_link", 26956)],
         },
     };
 
