@@ -291,15 +291,33 @@ static const char digits[] = "0\0" "1\0" "-";
 #define DIGIT(exists, value) ((__u64)(digits + 2 * ((exists) ? (value) : 2)))
 
 /*
- * Makes a number of a pointer in memory, for the verifier: adding to it in one step is all that it
- * lets be done with a pointer that it does not look into.
+ * Makes a number of a pointer in memory: to the verifier that is what an atomic operation leaves,
+ * also one that changes nothing.
  */
 #define forget(pointer) __sync_fetch_and_add(&(pointer), 0)
 
 /* Leaves a loop at `end` that has gone on for longer than any should. */
 #define or_give_up(end) asm goto("may_goto %l[" #end "]" : : : : end)
 
-/* What a pointer of the kernel points to, which may be anything: what cannot be read is 0. */
+/*
+ * Ends the use of a pointer to the stack in a loop. The verifier follows such pointers through the
+ * whole prog until it learns nothing new; one that comes back to the start of a loop is news.
+ */
+#define drop(pointer) asm volatile("%0 = 0" : "+r"(pointer))
+
+/* A bit field, which lies in a word of 2 or 4 bytes. */
+#define BITS(p, field) ({							\
+	const void *word = (const void *)(p) + __CORE_RELO(p, field, BYTE_OFFSET);	\
+	__u64 bits = __CORE_RELO(p, field, BYTE_SIZE) == 2 ? *(__u16 *)word : *(__u32 *)word; \
+										\
+	bits <<= __CORE_RELO(p, field, LSHIFT_U64);				\
+	bits >> __CORE_RELO(p, field, RSHIFT_U64);				\
+})
+
+/*
+ * What a pointer of the kernel points to. A load that fails gives 0, but not everywhere is NULL an
+ * address that cannot be read: what may be NULL is looked at first.
+ */
 #define AT(pointer) (*(typeof(pointer))bpf_rdonly_cast(pointer, 0))
 
 /*
@@ -370,17 +388,21 @@ int dump_bpf_map(struct bpf_iter__bpf_map *ctx)
 	return 0;
 }
 
-/*
- * The name of a prog's function in its BTF. The kernel cuts a prog's own name at 15 characters; BTF
- * has all of it. A prog without BTF has only its own: there all that is read is 0.
- */
-static __always_inline const char *func_name(struct bpf_prog_aux *aux, const char *own)
+/* A prog's own name, which the kernel cuts at 15 characters. */
+static __always_inline const char *own_name(struct bpf_prog_aux *aux)
 {
-	struct btf *btf = aux->btf;
-	btf_type *type = AT(btf->types + aux->func_info->type_id);
-	__u32 off = AT(type);
+	return aux->name[0] ? aux->name : none;
+}
 
-	return off ? btf->strings + off : own;
+/* The whole name of a prog's function, from its BTF. A prog without BTF has only its own. */
+static __always_inline const char *prog_name(struct bpf_prog_aux *aux)
+{
+	btf_type *type;
+
+	if (!aux->func_info)
+		return own_name(aux);
+	type = AT(aux->btf->types + aux->func_info->type_id);
+	return aux->btf->strings + AT(type);
 }
 
 SEC("iter/bpf_prog")
@@ -402,7 +424,7 @@ int dump_bpf_prog(struct bpf_iter__bpf_prog *ctx)
 	struct bpf_prog_aux *aux;
 	char first[64], cut[28], type[40];
 	const void *other;
-	__u64 base, bytes, sleepable;
+	__u64 base, bytes, cnt = 0, nsecs = 0, misses = 0;
 	struct bpf_prog *func;
 	__s64 subprogs;
 	__u32 i;
@@ -431,7 +453,6 @@ int dump_bpf_prog(struct bpf_iter__bpf_prog *ctx)
 	 */
 	base = (__u64)prog->stats;
 	forget(base);
-	rest.run_cnt = rest.run_time_ns = rest.misses = 0;
 	for (i = 0; ; i++) {
 		or_give_up(counted);
 		other = bpf_per_cpu_ptr(&bpf_prog_active, i);
@@ -439,11 +460,14 @@ int dump_bpf_prog(struct bpf_iter__bpf_prog *ctx)
 			break;
 		stats = bpf_core_cast((void *)(base + (other - (const void *)&bpf_prog_active)),
 				      struct bpf_prog_stats);
-		rest.run_cnt += stats->cnt.v;
-		rest.run_time_ns += stats->nsecs.v;
-		rest.misses += stats->misses.v;
+		cnt += stats->cnt.v;
+		nsecs += stats->nsecs.v;
+		misses += stats->misses.v;
 	}
 counted:
+	rest.run_cnt = cnt;
+	rest.run_time_ns = nsecs;
+	rest.misses = misses;
 
 	/* A prog with subprogs is the first of its functions, and has the length of that. */
 	subprogs = (__s64)aux->func_cnt - 1;
@@ -464,18 +488,17 @@ summed:
 	row.tag = bpf_be64_to_cpu(*(__u64 *)prog->tag);
 	row.xlated = prog->len * 8;
 	row.verified = bpf_core_field_exists(aux->verified_insns) ? aux->verified_insns : (__u64)none;
-	sleepable = BPF_CORE_READ_BITFIELD_PROBED(prog, sleepable);
-	row.sleepable = DIGIT(bpf_core_field_exists(prog->sleepable), sleepable);
+	row.sleepable = DIGIT(bpf_core_field_exists(prog->sleepable), BITS(prog, sleepable));
 
 	rest.age = (bpf_ktime_get_boot_ns() - aux->load_time) / 1000000000;
 	rest.uid = aux->user->uid.val;
 	rest.maps = aux->used_map_cnt;
 
-	words.name = (__u64)func_name(aux, aux->name[0] ? aux->name : none);
+	words.name = (__u64)prog_name(aux);
 	forget(words.name);
 	words.attached = (__u64)(aux->attach_func_name ?: none);
 	forget(words.attached);
-	words.target = (__u64)(aux->dst_prog ? aux->dst_prog->aux->name : none);
+	words.target = (__u64)(aux->dst_prog ? own_name(aux->dst_prog->aux) : none);
 	forget(words.target);
 	rest.name = words.name;
 	rest.attached = words.attached;
@@ -483,7 +506,7 @@ summed:
 	if (len > (long)sizeof(first)) {
 		/* Too long for the columns: the kernel's own name, and as much of the function's. */
 		bpf_probe_read_kernel_str(cut, sizeof(cut), (void *)words.attached);
-		words.name = (__u64)aux->name;
+		words.name = (__u64)own_name(aux);
 		words.attached = (__u64)cut;
 		bpf_snprintf(first, sizeof(first), names, (__u64 *)&words, sizeof(words));
 		format = rest_formats[1];
@@ -518,14 +541,17 @@ int dump_bpf_link(struct bpf_iter__bpf_link *ctx)
 	struct bpf_link *link = ctx->link;
 	/* bpf_link has a place in it: that is one name less for CO-RE. */
 	struct bpf_iter_link *any = (struct bpf_iter_link *)link;
+	struct bpf_uprobe_multi_link *uprobes;
 	struct trace_event_call *call;
 	struct perf_event *event;
 	struct net_device *dev;
-	struct bpf_prog_aux *aux;
+	struct bpf_prog *prog;
+	struct cgroup *cgroup;
+	struct net *net;
 	char target[64], type[40], attach[40], *at;
 	const char *format;
 	struct bpf_map *map;
-	__u64 id = NONE, name = 0;
+	__u64 id = NONE, name = (__u64)none;
 	long len;
 	struct {
 		__u64 id, type, prog, name, attach, target_id, target;
@@ -537,26 +563,34 @@ int dump_bpf_link(struct bpf_iter__bpf_link *ctx)
 	       "  id type                           prog name             attach                    "
 	       "target_id target");
 
-	/* What it is attached to: a name, and a number that bpf(2) or another tool knows. */
+	/*
+	 * What it is attached to: a name, and a number that bpf(2) or another tool knows. Of a device,
+	 * map, cgroup or netns that has gone away the number is 0.
+	 */
 	switch ((__u32)any->link.type) {
 	CASE(RAW_TRACEPOINT, bpf_raw_tp_link);
 		name = (__u64)LINK(link, bpf_raw_tp_link)->btp->tp->name;
 		break;
 	case BPF_LINK_TYPE_TRACING:
 		name = (__u64)any->link.prog->aux->attach_func_name;
-		/* 0 is no id. */
-		id = LINK(link, bpf_tracing_link)->tgt_prog->aux->id ?: NONE;
+		prog = LINK(link, bpf_tracing_link)->tgt_prog;
+		if (prog)
+			id = prog->aux->id;
 		break;
 	CASE(CGROUP, bpf_cgroup_link);
-		id = LINK(link, bpf_cgroup_link)->cgroup->kn->id;
+		cgroup = LINK(link, bpf_cgroup_link)->cgroup;
+		id = cgroup ? cgroup->kn->id : 0;
 		break;
 	case BPF_LINK_TYPE_ITER:
 		/* The kernel finds an iterator's target by what follows "bpf_iter_". */
 		name = (__u64)any->link.prog->aux->attach_func_name + sizeof("bpf_iter_") - 1;
-		id = LINK(link, bpf_iter_link)->aux.map->id ?: NONE;
+		map = LINK(link, bpf_iter_link)->aux.map;
+		if (map)
+			id = map->id;
 		break;
 	CASE(NETNS, bpf_netns_link);
-		id = LINK(link, bpf_netns_link)->net->ns.inum;
+		net = LINK(link, bpf_netns_link)->net;
+		id = net ? net->ns.inum : 0;
 		break;
 	CASE(XDP, bpf_xdp_link);
 		dev = LINK(link, bpf_xdp_link)->dev;
@@ -565,8 +599,11 @@ int dump_bpf_link(struct bpf_iter__bpf_link *ctx)
 	CASE(NETKIT, tcx_link); /* its struct is the same, but in a module */
 		dev = LINK(link, tcx_link)->dev;
 device:
-		name = (__u64)dev->name;
-		id = dev->ifindex;
+		id = 0;
+		if (dev) {
+			name = (__u64)dev->name;
+			id = dev->ifindex;
+		}
 		break;
 	CASE(PERF_EVENT, bpf_perf_link);
 		event = bpf_core_cast(LINK(link, bpf_perf_link)->perf_file->private_data,
@@ -584,8 +621,9 @@ device:
 		}
 		break;
 	CASE(UPROBE_MULTI, bpf_uprobe_multi_link);
-		name = (__u64)LINK(link, bpf_uprobe_multi_link)->path.dentry->d_name.name;
-		id = LINK(link, bpf_uprobe_multi_link)->cnt;
+		uprobes = LINK(link, bpf_uprobe_multi_link);
+		name = (__u64)uprobes->path.dentry->d_name.name;
+		id = uprobes->cnt;
 		break;
 	CASE(KPROBE_MULTI, bpf_kprobe_multi_link);
 		id = LINK(link, bpf_kprobe_multi_link)->cnt;
@@ -596,8 +634,11 @@ device:
 	CASE(SOCKMAP, sockmap_link);
 		map = LINK(link, sockmap_link)->map;
 map:
-		name = (__u64)map->name;
-		id = map->id;
+		id = 0;
+		if (map) {
+			name = (__u64)map->name;
+			id = map->id;
+		}
 		break;
 	CASE(NETFILTER, bpf_nf_link);
 		id = LINK(link, bpf_nf_link)->hook_ops.hooknum;
@@ -617,25 +658,26 @@ map:
 		at = &target[--len & (sizeof(target) - 1)];
 		if (*at && (*at <= ' ' || *at > '~'))
 			*at = '?';
+		drop(at);
 	}
 clean:
 	row.target = (__u64)(target[0] ? target : none);
 	row.id = any->link.id;
 	row.type = NAME(type, &any->link.type, bpf_link_type, "BPF_LINK_TYPE_");
 	row.attach = NAME(attach, &any->link.attach_type, bpf_attach_type, "BPF_");
-	/* A struct_ops link has no prog of its own: all that is read of it is 0. */
-	aux = any->link.prog->aux;
-	row.name = (__u64)func_name(aux, aux->name[0] ? aux->name : none);
-	forget(row.name);
-	row.prog = aux->id;
-	format = formats[1][1];
+	/* A struct_ops link has no prog of its own. */
+	row.prog = row.name = (__u64)none;
+	format = formats[0][1];
+	prog = any->link.prog;
+	if (prog) {
+		row.prog = prog->aux->id;
+		row.name = (__u64)prog_name(prog->aux);
+		forget(row.name);
+		format = formats[1][1];
+	}
 	if (row.target_id == NONE) {
 		row.target_id = (__u64)none;
-		format = formats[1][0];
-	}
-	if (!row.prog) {
-		row.prog = (__u64)none;
-		format -= sizeof(formats[0]);
+		format -= sizeof(formats[0][0]);
 	}
 	bpf_seq_printf(ctx->meta->seq, format, sizeof(formats[0][0]), &row, sizeof(row));
 	return 0;

@@ -25,7 +25,7 @@ unsafe impl Object for Iterators {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"iterators",
         data: include_bytes!("iterators.lskel-little-endian.data"),
-        btf: Some(10504),
+        btf: Some(10528),
         maps: &[
             // 0: `iterator.rodata`
             MapDef {
@@ -34,8 +34,8 @@ unsafe impl Object for Iterators {
                 key_size: 4,
                 value_size: 1064,
                 max_entries: 1,
-                attr: 10536,
-                value: Some(10600),
+                attr: 10560,
+                value: Some(10624),
                 frozen: true,
             },
         ],
@@ -46,7 +46,7 @@ unsafe impl Object for Iterators {
                 section: c"iter/bpf_map",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
-                attr: 12368,
+                attr: 12392,
             },
             // 1: `dump_bpf_prog`
             ProgDef {
@@ -54,7 +54,7 @@ unsafe impl Object for Iterators {
                 section: c"iter/bpf_prog",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
-                attr: 15528,
+                attr: 15544,
             },
             // 2: `dump_bpf_link`
             ProgDef {
@@ -62,7 +62,7 @@ unsafe impl Object for Iterators {
                 section: c"iter/bpf_link",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
-                attr: 21032,
+                attr: 21224,
             },
         ],
         commands: &[
@@ -78,7 +78,7 @@ unsafe impl Object for Iterators {
             (35, Command::Find(1, c"bpf_rdonly_cast")),
             (46, Command::LoadProg(1)),
             (54, Command::Find(2, c"bpf_iter_bpf_link")),
-            (93, Command::LoadProg(2)),
+            (91, Command::LoadProg(2)),
         ],
     };
 }

@@ -305,18 +305,21 @@ pub fn read_iter(link_id: u32) -> Result<String> {
     Ok(std::io::read_to_string(fs::File::from(iter))?)
 }
 
-/// The type id that [`btf_of_function`] gives its function: after an int and a prototype.
-const BTF_FUNCTION: u32 = 3;
+/// The type id that [`btf_of_function`] gives its function: after the types of its result and parameter, and its prototype.
+pub const BTF_FUNCTION: u32 = 5;
 
-/// BTF with one function `int NAME(void)`.
-fn btf_of_function(name: &str) -> Result<OwnedFd> {
+/// BTF with one function `int NAME(struct __sk_buff *skb)`.
+pub fn btf_of_function(name: &str) -> Result<OwnedFd> {
     let name = CString::new(name)?;
     // SAFETY: `btf` is the empty BTF made here, freed at the end; names are NUL-terminated.
     let fd = unsafe {
         let btf = sys::btf__new_empty();
         ensure!(!btf.is_null(), "no memory for a BTF");
         let int = sys::btf__add_int(btf, c"int".as_ptr(), 4, sys::BTF_INT_SIGNED as i32);
+        let skb = sys::btf__add_struct(btf, c"__sk_buff".as_ptr(), 4);
+        let skb = sys::btf__add_ptr(btf, skb);
         let proto = sys::btf__add_func_proto(btf, int);
+        sys::btf__add_func_param(btf, c"skb".as_ptr(), skb);
         let function = sys::btf__add_func(btf, name.as_ptr(), sys::BTF_FUNC_GLOBAL, proto);
         let mut size = 0;
         let data = sys::btf__raw_data(btf, &mut size);

@@ -213,6 +213,9 @@ macro_rules! each_scenario {
             ten_loads_and_unloads_each_give_readable_files, Passes, [];
             // Reading.
             every_row_agrees_with_bpftool, Passes, [Bpftool, TwoCpus, TestModule("lskel_gallery")];
+            a_prog_has_its_functions_name_or_its_own_or_none, Passes, [];
+            a_prog_names_the_prog_that_it_was_loaded_for_until_it_is_attached, Passes, [];
+            run_counts_are_those_of_bpftool_while_progs_run, Passes, [Bpftool, TwoCpus];
             a_row_costs_less_than_one_of_bpftool, Passes, [Bpftool, CountedTime];
             ten_thousand_progs_and_maps_are_listed_once_each, Passes, [];
             links_debug_names_what_links_are_attached_to, Passes, [Bpftool];

@@ -405,6 +405,190 @@ fn progs_agree(ids: &BTreeSet<u32>) -> Result<()> {
     Ok(())
 }
 
+/// Reads a file and gives the row of an id.
+fn row(name: &str, id: u32) -> Result<BTreeMap<String, String>> {
+    let text = fs::read_to_string(format!("{MNT}/{name}"))?;
+    expect_aligned(&text, "type")?;
+    table(&text)?
+        .remove(&id)
+        .with_context(|| format!("expected {id} in {name}, seen {text}"))
+}
+
+/// Compares words of a row with what they should be.
+fn expect_words(row: &BTreeMap<String, String>, expected: &[(&str, &str)]) -> Result<()> {
+    for (column, word) in expected {
+        ensure!(
+            row[*column] == *word,
+            "{column}: expected {word:?}, seen {row:?}"
+        );
+    }
+    Ok(())
+}
+
+/// The id of the only prog that is new.
+fn new_prog(before: &bpf::Ids) -> Result<u32> {
+    let progs: Vec<_> = bpf::Ids::now().since(before).progs.into_iter().collect();
+    match progs[..] {
+        [id] => Ok(id),
+        _ => bail!("expected one prog more, seen {progs:?}"),
+    }
+}
+
+pub fn a_prog_has_its_functions_name_or_its_own_or_none() -> Result<()> {
+    load()?;
+    mount_bpffs(MNT)?;
+    let long = "_long".repeat(20);
+    let whole = format!("{long}/-");
+    for (name, function, expected, whole) in [
+        ("own", Some("function"), "function", "-"),
+        ("", Some("function"), "function", "-"),
+        ("own", None, "own", "-"),
+        ("", None, "-", "-"),
+        ("own", Some(&*long), "own", &*whole),
+        ("", Some(&*long), "-", &*whole),
+    ] {
+        let before = bpf::Ids::now();
+        let _prog = bpf::prog(name, function)?;
+        let row = row("progs.debug", new_prog(&before)?)?;
+        expect_words(
+            &row,
+            &[
+                ("name", expected),
+                ("attached", "-"),
+                ("target", "-"),
+                ("whole", whole),
+            ],
+        )
+        .with_context(|| format!("a prog {name:?} of {function:?}"))?;
+    }
+    Ok(())
+}
+
+/// Loads a prog that can take the place of a function of another one.
+fn replacement(name: &str, of: &OwnedFd) -> Result<OwnedFd> {
+    let btf = bpf::btf_of_function(name)?;
+    let insn = |code: u32| sys::bpf_insn {
+        code: code as u8,
+        ..Default::default()
+    };
+    let insns = [
+        insn(sys::BPF_ALU64 | sys::BPF_MOV | sys::BPF_K),
+        insn(sys::BPF_JMP | sys::BPF_EXIT),
+    ];
+    let function = sys::bpf_func_info {
+        insn_off: 0,
+        type_id: bpf::BTF_FUNCTION,
+    };
+    let mut opts = sys::bpf_prog_load_opts {
+        sz: size_of::<sys::bpf_prog_load_opts>() as _,
+        prog_btf_fd: btf.as_raw_fd() as u32,
+        func_info: std::ptr::from_ref(&function).cast(),
+        func_info_cnt: 1,
+        func_info_rec_size: size_of_val(&function) as u32,
+        attach_prog_fd: of.as_raw_fd() as u32,
+        attach_btf_id: bpf::BTF_FUNCTION,
+        ..Default::default()
+    };
+    bpf::load_prog(sys::BPF_PROG_TYPE_EXT, name, &insns, &mut opts)
+}
+
+pub fn a_prog_names_the_prog_that_it_was_loaded_for_until_it_is_attached() -> Result<()> {
+    load()?;
+    mount_bpffs(MNT)?;
+    pin::pin(Path::new(MNT))?;
+    let long = "much_longer_than_its_column_and_the_next_ones";
+    for (replaced, own, name, target, whole) in [
+        ("replaced", "short", "short", "replaced", "-"),
+        ("", "short", "short", "-", "-"),
+        (
+            "replaced",
+            long,
+            &long[..15],
+            "replaced",
+            "much_longer_than_its_column_and_the_next_ones/a_function",
+        ),
+    ] {
+        let before = bpf::Ids::now();
+        let replaced = bpf::prog(replaced, Some("a_function"))?;
+        let replaced_id = new_prog(&before)?.to_string();
+        let before = bpf::Ids::now();
+        let prog = replacement(own, &replaced)?;
+        let id = new_prog(&before)?;
+        expect_words(
+            &row("progs.debug", id)?,
+            &[
+                ("name", name),
+                ("attached", "a_function"),
+                ("target", target),
+                ("type", "EXT"),
+                ("whole", whole),
+            ],
+        )?;
+        // SAFETY: the prog names its target itself.
+        let _link =
+            bpf::owned(unsafe { sys::bpf_raw_tracepoint_open(std::ptr::null(), prog.as_raw_fd()) })
+                .context("attaching")?;
+        expect_words(&row("progs.debug", id)?, &[("target", "-")])?;
+        let text = fs::read_to_string(format!("{MNT}/links.debug"))?;
+        let rows = table(&text)?;
+        let seen = rows
+            .values()
+            .find(|row| row["prog"] == id.to_string())
+            .with_context(|| format!("expected a link of {id}, seen {text}"))?;
+        expect_words(
+            seen,
+            &[
+                ("type", "TRACING"),
+                ("name", own),
+                ("target", "a_function"),
+                ("target_id", &replaced_id),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+pub fn run_counts_are_those_of_bpftool_while_progs_run() -> Result<()> {
+    load()?;
+    mount_bpffs(MNT)?;
+    fs::write("/proc/sys/kernel/bpf_stats_enabled", "1")?;
+    let before = bpf::Ids::now();
+    let counted = prog(sys::BPF_PROG_TYPE_SOCKET_FILTER, 0, "counted", 7, 0)?;
+    let id = new_prog(&before)?;
+    let own = bpf::prog_id("dump_bpf_prog")?;
+    let mut own_runs = 0;
+    for cpu in 0..2 {
+        let mut cpus = CpuSet::new();
+        cpus.set(cpu);
+        sched_setaffinity(None, &cpus)?;
+        run(&counted, 5)?;
+        let seen = row("progs.debug", id)?;
+        expect_words(
+            &seen,
+            &[("run_cnt", &(5 * (cpu + 1)).to_string()), ("misses", "0")],
+        )?;
+        let all = bpftool("prog")?;
+        let value = all
+            .iter()
+            .find(|value| value["id"] == id)
+            .with_context(|| format!("expected prog {id} of bpftool, seen {all:?}"))?;
+        ensure!(
+            seen["run_cnt"] == number(value, "run_cnt")
+                && seen["run_time_ns"] == number(value, "run_time_ns")
+                && seen["run_time_ns"] != "0",
+            "expected the counts of {value}, seen {seen:?}"
+        );
+        // The one that prints this counts itself: once for each row so far.
+        let runs: u64 = row("progs.debug", own)?["run_cnt"].parse()?;
+        ensure!(
+            runs > own_runs,
+            "expected dump_bpf_prog to have run more than {own_runs} times, seen {runs}"
+        );
+        own_runs = runs;
+    }
+    Ok(())
+}
+
 /// What it takes to read a file and to run bpftool, in instructions of the machine, whose clock counts them.
 fn costs(kind: &str) -> Result<[u64; 2]> {
     let start = Instant::now();
