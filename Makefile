@@ -9,7 +9,7 @@ export ARCH SUITE KDIR KERNEL KERNELS OBJECTS COMPARE SHARD CMDLINE FULL
 export DESTDIR KEY CERT
 
 .PHONY: all
-all: ## build bpf_preload_rs.ko for the default kernel; KERNEL=RELEASE or KDIR=DIR for another
+all: ## build the modules for the default kernel; KERNEL=RELEASE or KDIR=DIR for another
 	@scripts/module
 
 .PHONY: pin
@@ -25,7 +25,7 @@ uninstall: ## remove what make install installed
 	@scripts/install --uninstall
 
 .PHONY: sign
-sign: ## sign the module with a key of your own: KEY=FILE CERT=FILE; before make install or make deb
+sign: ## sign the modules with a key of your own: KEY=FILE CERT=FILE; before make install or make deb
 	@scripts/sign
 
 .PHONY: deb
@@ -102,7 +102,7 @@ cache: ## list what is in the cache folder, with sizes; DROP=old drops what noth
 
 .PHONY: clean
 clean: ## remove what was built in this checkout
-	rm -rf build bpf_preload_rs.ko
+	rm -rf build bpf_preload_rs.ko bpf_preload_links.ko
 
 .PHONY: distclean
 distclean: clean ## remove also the cache folder: toolchain root, kernel directories, cargo's output

@@ -3,8 +3,8 @@
 //! BPF iterators for introspection in bpffs, in Rust.
 //!
 //! Each BPF file system that is mounted while this is loaded gets two files: `maps.debug` and
-//! `progs.debug` list the BPF maps and progs of the whole system. `bpf-preload-pin` adds
-//! `links.debug`.
+//! `progs.debug` list the BPF maps and progs of the whole system. `bpf_preload_links` has one more
+//! iterator.
 //!
 //! C file: [`kernel/bpf/preload/bpf_preload_kern.c`](srctree/kernel/bpf/preload/bpf_preload_kern.c)
 
@@ -109,9 +109,6 @@ const PROGS_DEBUG: LinkName = LinkName::new(c"progs.debug").unwrap();
 struct Links {
     maps: IterLink,
     progs: IterLink,
-    /// inode.c takes two links: `bpf-preload-pin` finds this one by its id and pins it as
-    /// `links.debug`.
-    _links: IterLink,
 }
 
 impl Links {
@@ -123,7 +120,6 @@ impl Links {
         Ok(Self {
             maps: skel.prog(progs::dump_bpf_map).attach()?,
             progs: skel.prog(progs::dump_bpf_prog).attach()?,
-            _links: skel.prog(progs::dump_bpf_link).attach()?,
         })
     }
 }

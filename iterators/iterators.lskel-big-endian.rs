@@ -25,17 +25,17 @@ unsafe impl Object for Iterators {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"iterators",
         data: include_bytes!("iterators.lskel-big-endian.data"),
-        btf: Some(10528),
+        btf: Some(5600),
         maps: &[
             // 0: `iterator.rodata`
             MapDef {
                 name: c"iterator.rodata",
                 map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
                 key_size: 4,
-                value_size: 1064,
+                value_size: 770,
                 max_entries: 1,
-                attr: 10560,
-                value: Some(10624),
+                attr: 5632,
+                value: Some(5696),
                 frozen: true,
             },
         ],
@@ -46,7 +46,7 @@ unsafe impl Object for Iterators {
                 section: c"iter/bpf_map",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
-                attr: 12392,
+                attr: 7176,
             },
             // 1: `dump_bpf_prog`
             ProgDef {
@@ -54,15 +54,7 @@ unsafe impl Object for Iterators {
                 section: c"iter/bpf_prog",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
-                attr: 15536,
-            },
-            // 2: `dump_bpf_link`
-            ProgDef {
-                name: c"dump_bpf_link",
-                section: c"iter/bpf_link",
-                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
-                expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
-                attr: 21216,
+                attr: 10320,
             },
         ],
         commands: &[
@@ -77,8 +69,6 @@ unsafe impl Object for Iterators {
             (30, Command::Find(1, c"bpf_prog_active")),
             (35, Command::Find(1, c"bpf_rdonly_cast")),
             (46, Command::LoadProg(1)),
-            (54, Command::Find(2, c"bpf_iter_bpf_link")),
-            (91, Command::LoadProg(2)),
         ],
     };
 }
@@ -87,7 +77,7 @@ unsafe impl Object for Iterators {
 pub(crate) mod maps {
     use super::*;
 
-    /// `iterator.rodata`, array, 1 entry of 1064 bytes.
+    /// `iterator.rodata`, array, 1 entry of 770 bytes.
     pub(crate) const rodata: MapId<Iterators> = MapId::new::<0>();
 }
 
@@ -101,7 +91,4 @@ pub(crate) mod progs {
 
     /// `SEC("iter/bpf_prog")`
     pub(crate) const dump_bpf_prog: ProgId<Iterators, prog::Iter> = ProgId::new::<1>();
-
-    /// `SEC("iter/bpf_link")`
-    pub(crate) const dump_bpf_link: ProgId<Iterators, prog::Iter> = ProgId::new::<2>();
 }

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 Usage: bpf-preload-pin [DIR]
 
-Pins maps.debug, progs.debug and, with bpf_preload_rs, links.debug in DIR, a folder of a mounted BPF file
-system [default: /sys/fs/bpf]. A file that is there already stays as it is.
+Pins maps.debug and progs.debug of the provider that is loaded, and links.debug, in DIR, a folder of a mounted
+BPF file system [default: /sys/fs/bpf]. A file that is there already stays as it is. For links.debug the module
+bpf_preload_links is loaded for a moment, unless it is there.
 
 Exit status: 0 the files are there, 1 they are not: one line says why.";
 

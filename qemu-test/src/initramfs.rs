@@ -74,16 +74,23 @@ impl Initramfs {
         self.machine.root().join(path.trim_start_matches('/'))
     }
 
-    /// Adds a module where modprobe finds it, with the indexes that depmod makes.
-    pub fn modprobe(&mut self, release: &str, module: &str, content: &[u8]) -> Result<()> {
+    /// Adds modules, by their names, where modprobe finds them, with the indexes that depmod makes.
+    pub fn modprobe<'a>(
+        &mut self,
+        release: &str,
+        modules: impl Iterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<()> {
         self.program("/sbin/modprobe", "/sbin/modprobe")?;
         // The toolchain root's /run is this run's own: even after a Ctrl-C nothing of it stays.
         let top = tempfile::tempdir_in("/run")?;
         let folder = Path::new("lib/modules").join(release);
-        let name = Path::new("updates").join(module).with_extension("ko");
         fs::create_dir_all(top.path().join(&folder).join("updates"))?;
-        fs::write(top.path().join(&folder).join(&name), content)
-            .with_context(|| format!("writing {}", name.display()))?;
+        for (module, content) in modules {
+            let file = folder.join("updates").join(module).with_extension("ko");
+            fs::write(top.path().join(&file), content)
+                .with_context(|| format!("writing {}", file.display()))?;
+            self.bytes(Path::new("/").join(&file), content);
+        }
         let output = Command::new("depmod")
             .arg("-b")
             .arg(top.path())
@@ -91,7 +98,6 @@ impl Initramfs {
             .output()
             .context("running depmod")?;
         ensure!(output.status.success(), "depmod: {output:?}");
-        self.bytes(Path::new("/").join(&folder).join(&name), content);
         for entry in fs::read_dir(top.path().join(&folder))? {
             let entry = entry?;
             if entry.file_type()?.is_file() {

@@ -86,9 +86,9 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         harness: Vec<OsString>,
     },
-    /// Say which modules the scenarios take that have one of these words in their names: c-module, test-modules
+    /// Say which modules the scenarios take that have this word in their names: c-module, test-modules
     #[command(hide = true)]
-    Needs { words: Vec<String> },
+    Needs { word: String },
     /// Show the module at work
     Demo,
     /// A shell in a guest with the module loaded
@@ -152,7 +152,7 @@ fn main() -> ExitCode {
             shuffle,
             harness,
         ),
-        Task::Needs { words } => Ok(run::needs(&words)),
+        Task::Needs { word } => Ok(run::needs(&word)),
         Task::Demo => run::demo(bench),
         Task::Shell => run::shell(bench),
         Task::Corpus(args) => corpus::run(bench, &args),

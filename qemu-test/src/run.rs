@@ -28,6 +28,9 @@ pub const FAILED: u8 = 1;
 /// Exit code when nothing is known about the module.
 pub const COULD_NOT_RUN: u8 = 2;
 
+/// The module that has the iterator behind links.debug.
+const LINKS_MODULE: &str = "bpf_preload_links";
+
 /// What a provider is called that is built in.
 const BUILT_IN: &str = "bpf_preload_rs";
 
@@ -80,6 +83,8 @@ pub struct Kernel {
     machine: &'static Machine,
     image: PathBuf,
     module: Option<Module>,
+    /// Where it is beside the module under test: [`LINKS_MODULE`].
+    links_module: Option<Module>,
     c_module: Option<Module>,
     test_modules: Option<PathBuf>,
     guest: PathBuf,
@@ -98,16 +103,26 @@ impl Kernel {
     ) -> Result<Self> {
         ensure!(image.is_file(), "there is no file {}", image.display());
         let arch = release.rsplit('-').next().unwrap_or_default();
+        let links_module = module
+            .as_deref()
+            .map(|module| module.with_file_name(LINKS_MODULE).with_extension("ko"))
+            .filter(|file| file.is_file());
         Ok(Kernel {
             machine: machine::find(arch)?,
             release,
             image,
             module: module.as_deref().map(Module::read).transpose()?,
+            links_module: links_module.as_deref().map(Module::read).transpose()?,
             c_module: c_module.as_deref().map(Module::read).transpose()?,
             test_modules,
             guest: PathBuf::new(),
             waiter: PathBuf::new(),
         })
+    }
+
+    /// The modules of the project.
+    fn modules(&self) -> impl Iterator<Item = &Module> {
+        self.module.iter().chain(&self.links_module)
     }
 
     /// Without a file of the module it is built into the kernel, under its usual name.
@@ -203,7 +218,7 @@ impl Bench {
         let mut initramfs = Initramfs::new(kernel.machine);
         initramfs.file("/init", &kernel.guest)?;
         let module = kernel.module_name();
-        if let Some(module) = &kernel.module {
+        for module in kernel.modules() {
             initramfs.bytes(format!("{MODULE_DIR}/{}.ko", module.name), &module.content);
         }
         for need in needs {
@@ -215,9 +230,12 @@ impl Bench {
                     initramfs.bytes(C_MODULE, &c_module.content);
                 }
                 Need::Modprobe => {
-                    let module = kernel.module.as_ref();
-                    let module = module.context("this needs the module: give --module")?;
-                    initramfs.modprobe(&kernel.release, &module.name, &module.content)?;
+                    ensure!(
+                        kernel.module.is_some(),
+                        "this needs the module: give --module"
+                    );
+                    let modules = kernel.modules().map(|m| (&*m.name, &*m.content));
+                    initramfs.modprobe(&kernel.release, modules)?;
                 }
                 Need::Blob => {
                     let guest = kernel.machine.byte_order;
@@ -283,27 +301,27 @@ impl Bench {
     }
 
     /// Has a boot start from a snapshot instead, where there is one or one can be made.
-    fn resume(&self, kernel: &Kernel, boot: &mut Boot) -> Result<()> {
+    fn resume(&self, kernel: &Kernel, boot: &mut Boot) {
         let Some(snapshots) = &self.snapshots else {
-            return Ok(());
+            return;
         };
         let kind = format!("{}-{}cpu", kernel.release, boot.cpus);
-        let mut waiter = Initramfs::new(kernel.machine);
-        waiter.file("/init", &kernel.waiter)?;
-        let waiting = Boot {
-            initramfs: waiter,
-            args: Vec::new(),
-            log: boot
-                .log
-                .with_file_name(format!("snapshot-{}cpu.log", boot.cpus)),
-            cmdline: boot.cmdline.clone(),
-            image: boot.image.clone(),
-            snapshot: None,
-            disk: None,
-            ..*boot
-        };
-        boot.snapshot = snapshots.get(&kind, &waiting);
-        Ok(())
+        boot.snapshot = snapshots.get(&kind, || {
+            let mut waiter = Initramfs::new(kernel.machine);
+            waiter.file("/init", &kernel.waiter)?;
+            Ok(Boot {
+                initramfs: waiter,
+                args: Vec::new(),
+                log: boot
+                    .log
+                    .with_file_name(format!("snapshot-{}cpu.log", boot.cpus)),
+                cmdline: boot.cmdline.clone(),
+                image: boot.image.clone(),
+                snapshot: None,
+                disk: None,
+                ..*boot
+            })
+        });
     }
 
     /// Runs a scenario and compares its end with the expected one.
@@ -317,8 +335,7 @@ impl Bench {
             )
             .map_err(|error| Error::NotRun(format!("{error:#}")))?;
         if !scenario.has_own_boot() {
-            self.resume(kernel, &mut boot)
-                .map_err(|error| Error::NotRun(format!("{error:#}")))?;
+            self.resume(kernel, &mut boot);
         }
         if scenario.name == "runner_fails_a_guest_that_hangs" {
             boot.run_limit = HANG_LIMIT;
@@ -360,9 +377,9 @@ fn find_guest(machine: &Machine) -> Result<PathBuf> {
     Ok(folder.join(machine.target).join("release/guest"))
 }
 
-/// Prints what has to be built for the scenarios that have one of these words in their names: scripts/qemu asks.
-pub fn needs(words: &[String]) -> ExitCode {
-    let wanted = |scenario: &&Scenario| words.iter().any(|word| scenario.name.contains(word));
+/// Prints what has to be built for the scenarios that have this word in their names: scripts/qemu asks.
+pub fn needs(word: &str) -> ExitCode {
+    let wanted = |scenario: &&Scenario| scenario.name.contains(word);
     let needs = || SCENARIOS.iter().filter(wanted).flat_map(|s| s.needs);
     if needs().any(|need| *need == Need::CModule) {
         println!("c-module");

@@ -36,19 +36,21 @@ impl Snapshots {
     }
 
     /// The snapshot of a machine of this kind (`RELEASE`, and what sets it apart from others of that release), which
-    /// `boot` boots into the waiter. [`None`] if there is none and none can be made, which is said once.
-    pub fn get(&self, kind: &str, boot: &Boot) -> Option<Arc<File>> {
+    /// `boot` gives a boot into the waiter. [`None`] if there is none and none can be made, which is said once.
+    pub fn get(&self, kind: &str, boot: impl FnOnce() -> Result<Boot>) -> Option<Arc<File>> {
         let cell = {
             let mut used = self.used.lock().expect("no thread panics here");
             used.entry(kind.to_owned()).or_default().clone()
         };
-        cell.get_or_init(|| match self.find_or_make(kind, boot) {
-            Ok(file) => Some(Arc::new(file)),
-            Err(why) => {
-                eprintln!("no snapshot of {kind} ({why:#}): each scenario boots");
-                None
-            }
-        })
+        cell.get_or_init(
+            || match boot().and_then(|boot| self.find_or_make(kind, &boot)) {
+                Ok(file) => Some(Arc::new(file)),
+                Err(why) => {
+                    eprintln!("no snapshot of {kind} ({why:#}): each scenario boots");
+                    None
+                }
+            },
+        )
         .clone()
     }
 

@@ -139,46 +139,69 @@ pub fn link_by_id(id: u32) -> Result<OwnedFd> {
 
 /// Has an LSM prog refuse every bpf command, the kernel's own too, for as long as this lives.
 pub fn deny_bpf() -> Result<OwnedFd> {
+    let prog = prog_of_a_function(
+        sys::BPF_PROG_TYPE_LSM,
+        sys::BPF_LSM_MAC,
+        c"bpf_lsm_bpf",
+        "deny_bpf",
+        -1,
+    )?;
+    // SAFETY: the prog names its target itself.
+    owned(unsafe { sys::bpf_raw_tracepoint_open(ptr::null(), prog.as_raw_fd()) })
+        .context("attaching an LSM prog")
+}
+
+/// An iterator of links that prints nothing.
+pub fn iterator_of_links(name: &str) -> Result<OwnedFd> {
+    let prog = prog_of_a_function(
+        sys::BPF_PROG_TYPE_TRACING,
+        sys::BPF_TRACE_ITER,
+        c"bpf_iter_bpf_link",
+        name,
+        0,
+    )?;
+    // SAFETY: without options there are no pointers.
+    owned(unsafe { sys::bpf_link_create(prog.as_raw_fd(), 0, sys::BPF_TRACE_ITER, ptr::null()) })
+        .context("attaching an iterator")
+}
+
+/// A prog for a function of the kernel, which returns this number.
+fn prog_of_a_function(
+    prog_type: u32,
+    attach_type: u32,
+    function: &CStr,
+    name: &str,
+    number: i32,
+) -> Result<OwnedFd> {
     let vmlinux = fs::read("/sys/kernel/btf/vmlinux")?;
     // SAFETY: the data has the size that is told, and libbpf copies it; the name ends with NUL.
     let btf_id = unsafe {
         let btf = sys::btf__new(vmlinux.as_ptr().cast(), vmlinux.len() as u32);
         ensure!(!btf.is_null(), "the kernel's BTF cannot be read");
-        let id = sys::btf__find_by_name_kind(btf, c"bpf_lsm_bpf".as_ptr(), sys::BTF_KIND_FUNC);
+        let id = sys::btf__find_by_name_kind(btf, function.as_ptr(), sys::BTF_KIND_FUNC);
         sys::btf__free(btf);
         id
     };
-    ensure!(btf_id > 0, "expected an LSM hook named bpf, seen {btf_id}");
+    ensure!(
+        btf_id > 0,
+        "expected a function {function:?}, seen {btf_id}"
+    );
     let insn = |code: u32, imm| sys::bpf_insn {
         code: code as u8,
         imm,
         ..Default::default()
     };
     let insns = [
-        insn(sys::BPF_ALU64 | sys::BPF_MOV | sys::BPF_K, -1),
+        insn(sys::BPF_ALU64 | sys::BPF_MOV | sys::BPF_K, number),
         insn(sys::BPF_JMP | sys::BPF_EXIT, 0),
     ];
     let mut opts = sys::bpf_prog_load_opts {
         sz: size_of::<sys::bpf_prog_load_opts>() as _,
-        expected_attach_type: sys::BPF_LSM_MAC,
+        expected_attach_type: attach_type,
         attach_btf_id: btf_id as u32,
         ..Default::default()
     };
-    // SAFETY: all pointers are to live values of this function, with their counts.
-    let prog = owned(unsafe {
-        sys::bpf_prog_load(
-            sys::BPF_PROG_TYPE_LSM,
-            c"deny_bpf".as_ptr(),
-            c"GPL".as_ptr(),
-            insns.as_ptr(),
-            insns.len() as _,
-            &mut opts,
-        )
-    })
-    .context("loading an LSM prog")?;
-    // SAFETY: the prog names its target itself.
-    owned(unsafe { sys::bpf_raw_tracepoint_open(ptr::null(), prog.as_raw_fd()) })
-        .context("attaching an LSM prog")
+    load_prog(prog_type, name, &insns, &mut opts)
 }
 
 /// Does `BPF_PROG_TEST_RUN` of the prog of an id, without input: gives its return value.

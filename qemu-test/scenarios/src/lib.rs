@@ -214,14 +214,16 @@ macro_rules! each_scenario {
             // Reading.
             every_row_agrees_with_bpftool, Passes, [Bpftool, TwoCpus, TestModule("lskel_gallery")];
             a_prog_has_its_functions_name_or_its_own_or_none, Passes, [];
-            a_prog_names_the_prog_that_it_was_loaded_for_until_it_is_attached, Passes, [];
+            a_prog_names_the_prog_that_it_was_loaded_for_until_it_is_attached, Passes, [Modprobe];
             run_counts_are_those_of_bpftool_while_progs_run, Passes, [Bpftool, TwoCpus];
             a_row_costs_less_than_one_of_bpftool, Passes, [Bpftool, CountedTime];
             ten_thousand_progs_and_maps_are_listed_once_each, Passes, [];
-            links_debug_names_what_links_are_attached_to, Passes, [Bpftool];
-            odd_names_never_break_a_row, Passes, [];
-            pin_puts_the_files_into_a_mount_that_is_older, Passes, [];
-            pin_says_why_it_cannot, Passes, [];
+            links_debug_names_what_links_are_attached_to, Passes, [Bpftool, Modprobe];
+            odd_names_never_break_a_row, Passes, [Modprobe];
+            pin_puts_the_files_into_a_mount_that_is_older, Passes, [Modprobe];
+            links_debug_costs_nothing_before_it_is_pinned_and_after_it_is_removed, Passes, [Modprobe];
+            pin_takes_links_debug_from_a_module_that_is_loaded, Passes, [];
+            pin_says_why_it_cannot, Passes, [Modprobe];
             a_group_may_read_when_root_says_so, Passes, [];
             // Light skeletons: qemu-test/modules/README.md says which feature is seen where.
             a_skeletons_globals_set_before_and_after_load_are_what_progs_see, Passes,

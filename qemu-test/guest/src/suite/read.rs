@@ -25,7 +25,7 @@ use serde_json::Value;
 
 use super::gallery::load_gallery;
 use crate::bpf;
-use crate::kernel::{eventually, load, mount_bpffs};
+use crate::kernel::{eventually, insmod, load, loaded_modules, module, mount_bpffs, rmmod};
 use crate::ktap::note;
 
 const MNT: &str = "/tmp/bpf";
@@ -828,7 +828,7 @@ pub fn odd_names_never_break_a_row() -> Result<()> {
 }
 
 pub fn pin_puts_the_files_into_a_mount_that_is_older() -> Result<()> {
-    mount_bpffs(MNT)?;
+    without_modprobe(|| mount_bpffs(MNT))?;
     load()?;
     let said = pin::pin(Path::new(MNT))?;
     ensure!(
@@ -869,6 +869,68 @@ pub fn pin_puts_the_files_into_a_mount_that_is_older() -> Result<()> {
     pin::pin(Path::new(&format!("{MNT}/folder"))).map(drop)
 }
 
+/// Runs it where the kernel asks nobody for modules.
+fn without_modprobe(run: impl FnOnce() -> Result<()>) -> Result<()> {
+    const SETTING: &str = "/proc/sys/kernel/modprobe";
+    let path = fs::read(SETTING)?;
+    fs::write(SETTING, "\n")?;
+    run()?;
+    Ok(fs::write(SETTING, path)?)
+}
+
+pub fn links_debug_costs_nothing_before_it_is_pinned_and_after_it_is_removed() -> Result<()> {
+    let link = || bpf::prog_id("dump_bpf_link");
+    load()?;
+    mount_bpffs(MNT)?;
+    ensure!(link().is_err(), "expected no dump_bpf_link, seen one");
+    let before = bpf::Ids::now();
+    for _ in 0..2 {
+        pin::pin(Path::new(MNT))?;
+        link()?;
+        let modules = loaded_modules()?;
+        ensure!(
+            modules == [module()],
+            "expected its module to be gone, seen {modules:?}"
+        );
+        fs::remove_file(format!("{MNT}/links.debug"))?;
+        bpf::expect_nothing_since(&before, "removing links.debug")?;
+    }
+    Ok(())
+}
+
+pub fn pin_takes_links_debug_from_a_module_that_is_loaded() -> Result<()> {
+    let links = format!("{}/bpf_preload_links.ko", scenarios::MODULE_DIR);
+    load()?;
+    mount_bpffs(MNT)?;
+    let said = pin::pin(Path::new(MNT))?;
+    ensure!(
+        said.len() == 3 && said[0].contains("links.debug: left out"),
+        "expected links.debug left out, seen {said:?}"
+    );
+    let before = bpf::Ids::now();
+    // The kernel's selftests have a prog of this name, too.
+    let other = bpf::iterator_of_links("dump_bpf_link")?;
+    insmod(&links)??;
+    let said = pin::pin(Path::new(MNT))?;
+    ensure!(
+        said.iter()
+            .any(|line| line.ends_with("links.debug: pinned")),
+        "expected links.debug pinned, seen {said:?}"
+    );
+    let has_rows = || -> Result<()> {
+        let text = fs::read_to_string(format!("{MNT}/links.debug"))?;
+        ensure!(!table(&text)?.is_empty(), "expected rows, seen {text}");
+        Ok(())
+    };
+    has_rows()?;
+    // Who has loaded it removes it; the file stays as it is.
+    rmmod("bpf_preload_links")?;
+    has_rows()?;
+    fs::remove_file(format!("{MNT}/links.debug"))?;
+    drop(other);
+    bpf::expect_nothing_since(&before, "removing links.debug")
+}
+
 pub fn pin_says_why_it_cannot() -> Result<()> {
     let expect = |dir: &str, text: &str| -> Result<()> {
         let seen = pin::pin(Path::new(dir)).map_err(|error| format!("{error:#}"));
@@ -878,11 +940,21 @@ pub fn pin_says_why_it_cannot() -> Result<()> {
         );
         Ok(())
     };
-    mount_bpffs(MNT)?;
-    expect("/tmp", "is not in a BPF file system")?;
-    expect("/tmp/none", "No such file")?;
-    expect(MNT, "is bpf_preload_rs loaded?")?;
+    without_modprobe(|| {
+        mount_bpffs(MNT)?;
+        expect("/tmp", "is not in a BPF file system")?;
+        expect("/tmp/none", "No such file")?;
+        expect(MNT, "is bpf_preload_rs loaded?")
+    })?;
     load()?;
+    // The module of links.debug does not load: nothing is pinned.
+    fs::write("/proc/sys/net/core/bpf_jit_enable", "0")?;
+    expect(MNT, "could not insert 'bpf_preload_links'")?;
+    fs::write("/proc/sys/net/core/bpf_jit_enable", "1")?;
+    ensure!(
+        fs::read_dir(MNT)?.next().is_none(),
+        "expected nothing done where links.debug cannot be had, seen a file"
+    );
     // The kernel lets nobody use names with a dot, but in a folder of mode 0.
     fs::set_permissions(MNT, fs::Permissions::from_mode(0o0))?;
     fs::create_dir(format!("{MNT}/progs.debug"))?;
