@@ -26,6 +26,7 @@ pub mod lskel;
 use bpf::{
     link::IterLink,
     preload::{
+        Handed,
         LinkName,
         Preload,
         PreloadLink,
@@ -146,11 +147,11 @@ impl Preload for DebugFiles {
         Ok([
             PreloadLink {
                 name: MAPS_DEBUG,
-                link: &links.maps,
+                link: Handed::Lent(&links.maps),
             },
             PreloadLink {
                 name: PROGS_DEBUG,
-                link: &links.progs,
+                link: Handed::Lent(&links.progs),
             },
         ])
     }

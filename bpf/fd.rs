@@ -130,6 +130,16 @@ unsafe impl Send for KeptOpen {}
 // SAFETY: `&KeptOpen` gives nothing.
 unsafe impl Sync for KeptOpen {}
 
+impl KeptOpen {
+    /// Whether this is the file of the object at `ptr`: bpf files lead to theirs like this.
+    pub(super) fn leads_to<T>(&self, ptr: NonNull<T>) -> bool {
+        // SAFETY: by the type invariants the file is there; this is set once, before it has an fd.
+        let data = unsafe { (*self.ptr.as_ptr()).private_data };
+
+        data == ptr.as_ptr().cast()
+    }
+}
+
 impl Drop for KeptOpen {
     fn drop(&mut self) {
         // SAFETY: by the type invariants this gives back the reference that we own.

@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/linux/bpf.h`](srctree/include/linux/bpf.h)
 
-use super::fd::OwnedFd;
+use super::fd::{
+    KeptOpen,
+    OwnedFd, //
+};
 use core::ptr::NonNull;
 use kernel::{
     bindings,
@@ -114,5 +117,48 @@ impl TryFrom<Link> for IterLink {
         }
         // INVARIANT: checked above; the type never changes.
         Ok(Self(link))
+    }
+}
+
+/// A link of a BPF iterator, held by its file.
+///
+/// The last one to give a file back is done with it when the task returns to user mode (`fput()`):
+/// until then the link is there, whoever has dropped this.
+///
+/// # Invariants
+///
+/// `ptr` points to a link of the type `BPF_LINK_TYPE_ITER`, to which `file` has a reference.
+pub struct IterFile {
+    ptr: NonNull<bindings::bpf_link>,
+    _file: KeptOpen,
+}
+
+// SAFETY: `ptr` is only an address here, and what makes it one of a link is Send.
+unsafe impl Send for IterFile {}
+
+impl IterFile {
+    /// Takes the file behind `fd`, whose link `link` is.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF` if it is not: another thread of the task has closed the fd, or put something else
+    /// there.
+    pub fn get_from_fd(fd: &OwnedFd, link: &IterLink) -> Result<Self> {
+        let file = fd.keep_open()?;
+
+        if !file.leads_to(link.0.ptr) {
+            return Err(EBADF);
+        }
+        // INVARIANT: checked above; the file of a link has a reference to it until it is released.
+        Ok(Self {
+            ptr: link.0.ptr,
+            _file: file,
+        })
+    }
+
+    /// The link itself, without a reference: good for as long as this lives, and then until the task
+    /// that has dropped it returns to user mode, if it is not a kernel thread.
+    pub(super) fn as_ptr(&self) -> *mut bindings::bpf_link {
+        self.ptr.as_ptr()
     }
 }

@@ -25,7 +25,10 @@ use super::{
         bpf_preload_info,
         bpf_preload_ops, //
     },
-    link::IterLink, //
+    link::{
+        IterFile,
+        IterLink, //
+    }, //
 };
 use core::ptr::{
     null_mut,
@@ -88,7 +91,16 @@ pub struct PreloadLink<'a> {
     /// The file's name.
     pub name: LinkName,
     /// What reading it runs. inode.c takes a reference of its own.
-    pub link: &'a IterLink,
+    pub link: Handed<'a>,
+}
+
+/// How a provider hands a link over.
+pub enum Handed<'a> {
+    /// The provider goes on holding it, for the mounts to come.
+    Lent(&'a IterLink),
+    /// It is for this mount only: when the mounting task returns to user mode, the mount's file is
+    /// all that holds it.
+    Given(IterFile),
 }
 
 /// A provider of preloaded links.
@@ -134,6 +146,7 @@ fn slot() -> &'static Atomic<*mut bpf_preload_ops> {
 /// use kernel::bpf::{
 ///     link::IterLink,
 ///     preload::{
+///         Handed,
 ///         LinkName,
 ///         Preload,
 ///         PreloadLink,
@@ -153,8 +166,8 @@ fn slot() -> &'static Atomic<*mut bpf_preload_ops> {
 /// impl Preload for Files {
 ///     fn preload(&self) -> Result<[PreloadLink<'_>; BPF_PRELOAD_LINKS]> {
 ///         Ok([
-///             PreloadLink { name: MAPS, link: &self.maps },
-///             PreloadLink { name: PROGS, link: &self.progs },
+///             PreloadLink { name: MAPS, link: Handed::Lent(&self.maps) },
+///             PreloadLink { name: PROGS, link: Handed::Lent(&self.progs) },
 ///         ])
 ///     }
 /// }
@@ -265,6 +278,14 @@ fn synchronize_tasks() {
     };
 }
 
+/// Whether the current task is a kernel thread.
+fn is_kernel_thread() -> bool {
+    // SAFETY: the current task is there; only it changes this flag, when it starts.
+    let flags = unsafe { (*kernel::current!().as_ptr()).flags };
+
+    flags & bindings::PF_KTHREAD != 0
+}
+
 /// Whether `owner`, this module, is being removed. Built in (NULL) it never is.
 fn is_going(owner: *mut bindings::module) -> bool {
     if owner.is_null() {
@@ -294,14 +315,23 @@ unsafe extern "C" fn preload_callback<P: Preload>(info: *mut bpf_preload_info) -
         // keeps registered, and only one can be registered.
         let provider = unsafe { &(*inner).provider };
         let files = provider.preload()?;
+
+        // A kernel thread gives files back at any time: see `fput()`.
+        if files.iter().any(|file| matches!(file.link, Handed::Given(_))) && is_kernel_thread() {
+            return Err(EPERM);
+        }
         // SAFETY: by this function's contract.
         let info = unsafe { &mut *info.cast::<[bpf_preload_info; BPF_PRELOAD_LINKS]>() };
 
         for (info, file) in info.iter_mut().zip(files) {
             info.link_name = file.name.0;
-            // The links are borrowed from the provider, which is not freed before inode.c has
-            // taken its references.
-            info.link = file.link.as_ptr();
+            info.link = match file.link {
+                // The provider is not freed before inode.c has taken its references.
+                Handed::Lent(link) => link.as_ptr(),
+                // Dropped here, it stays until this task returns to user mode: inode.c has taken
+                // its references long before.
+                Handed::Given(link) => link.as_ptr(),
+            };
         }
         Ok(0)
     });

@@ -22,6 +22,7 @@ use crate::bpf::{
         OwnedFd, //
     },
     link::{
+        IterFile,
         IterLink,
         Link, //
     },
@@ -187,6 +188,16 @@ impl Prog<'_, Iter> {
             .link(&LinkTarget::Iter(target))?
             .try_into()
             .map_err(|e| Step::TakeLink(self.any.def.name).failed(e))
+    }
+
+    /// Attaches it to all that it can go through. What is had of it is its file: see [`IterFile`].
+    #[inline]
+    pub fn attach_file(&self) -> Result<IterFile, LoadError> {
+        let fd = self.any.create_link(&LinkTarget::Iter(IterTarget::All))?;
+        let failed = |e| Step::TakeLink(self.any.def.name).failed(e);
+        let link = self.any.take_link(&fd)?.try_into().map_err(failed)?;
+
+        IterFile::get_from_fd(&fd, &link).map_err(|e| failed(e).with_advice(advice::FDS_CHANGE))
     }
 }
 
@@ -430,10 +441,11 @@ impl AnyProg<'_> {
     }
 
     fn link(&self, target: &LinkTarget<'_>) -> Result<Link, LoadError> {
-        let fd = syscall::link_create(self.fd, target)
-            .map_err(|e| Step::Attach(self.def.name).failed(e))?;
+        self.take_link(&self.create_link(target)?)
+    }
 
-        self.take_link(&fd)
+    fn create_link(&self, target: &LinkTarget<'_>) -> Result<OwnedFd, LoadError> {
+        syscall::link_create(self.fd, target).map_err(|e| Step::Attach(self.def.name).failed(e))
     }
 
     fn take_link(&self, fd: &OwnedFd) -> Result<Link, LoadError> {

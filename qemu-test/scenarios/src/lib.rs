@@ -211,6 +211,8 @@ macro_rules! each_scenario {
             a_mount_after_rmmod_finds_no_provider, Passes, [];
             nothing_is_left_after_rmmod_and_umount, Passes, [Short];
             ten_loads_and_unloads_each_give_readable_files, Passes, [];
+            with_hold_0_what_a_mount_has_loaded_goes_with_its_files, Passes, [];
+            with_hold_0_a_hundred_mounts_at_once_and_rmmods_between_leave_nothing, Passes, [TwoCpus];
             // Reading.
             every_row_agrees_with_bpftool, Passes, [Bpftool, TwoCpus, TestModule("lskel_gallery")];
             a_prog_has_its_functions_name_or_its_own_or_none, Passes, [];

@@ -3,6 +3,8 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Seek};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::{ensure, Context, Result};
 use rustix::mount::{mount, MountFlags};
@@ -10,10 +12,10 @@ use scenarios::C_MODULE;
 
 use crate::bpf::{self, expect_both_files, Ids};
 use crate::kernel::{
-    dmesg, eventually, expect_fds, fds, insmod_in_child, load, loaded_modules, module, mount_bpffs,
-    rmmod, umount, unload,
+    dmesg, eventually, expect_fds, fds, insmod_in_child, insmod_with, load, loaded_modules, module,
+    module_file, mount_bpffs, rmmod, umount, unload,
 };
-use crate::ktap::Skip;
+use crate::ktap::{note, Skip};
 
 const MNT: &str = "/tmp/bpf";
 
@@ -194,4 +196,106 @@ pub fn ten_loads_and_unloads_each_give_readable_files() -> Result<()> {
         );
         Ok(())
     })
+}
+
+fn load_with_hold_0() -> Result<()> {
+    insmod_with(&module_file(), c"hold=0")?.context("expected it to load with hold=0")
+}
+
+/// How many there are of what the iterators are made of, since `before`: progs, maps, links, BTFs.
+fn expect_loads(before: &Ids, loads: usize) -> Result<()> {
+    eventually(|| {
+        let now = Ids::now().since(before);
+        let seen = [now.progs.len(), now.maps.len(), now.links.len(), now.btfs.len()];
+        let expected = [2 * loads, loads, 2 * loads, loads];
+        ensure!(
+            seen == expected,
+            "progs, maps, links, BTFs: expected {expected:?}, seen {seen:?}"
+        );
+        Ok(())
+    })
+}
+
+pub fn with_hold_0_what_a_mount_has_loaded_goes_with_its_files() -> Result<()> {
+    let fds_before = fds()?;
+    let before = Ids::now();
+    load_with_hold_0()?;
+    expect_loads(&before, 0)?;
+    mount_bpffs(MNT)?;
+    expect_fds(&fds_before, "the mount")?;
+    expect_both_files(MNT)?;
+    expect_loads(&before, 1)?;
+    mount_bpffs("/tmp/second")?;
+    expect_both_files("/tmp/second")?;
+    expect_loads(&before, 2)?;
+    umount("/tmp/second")?;
+    expect_loads(&before, 1)?;
+
+    // Who reads goes on reading.
+    let mut open = File::open(format!("{MNT}/progs.debug"))?;
+    fs::remove_file(format!("{MNT}/progs.debug"))?;
+    fs::remove_file(format!("{MNT}/maps.debug"))?;
+    let mut text = String::new();
+    open.read_to_string(&mut text)?;
+    ensure!(
+        text.contains(" dump_bpf_prog "),
+        "expected rows of an open file, seen {text:?}"
+    );
+    drop(open);
+    bpf::expect_nothing_since(&before, "removing the files")?;
+    umount(MNT)?;
+
+    // Files outlive the module, and nothing else does.
+    mount_bpffs(MNT)?;
+    unload()?;
+    expect_both_files(MNT)?;
+    umount(MNT)?;
+    bpf::expect_nothing_since(&before, "umount after rmmod")
+}
+
+pub fn with_hold_0_a_hundred_mounts_at_once_and_rmmods_between_leave_nothing() -> Result<()> {
+    const MOUNTS: usize = 100;
+    let before = Ids::now();
+    load_with_hold_0()?;
+    let (done, removed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let mounts = |thread: usize| -> Result<usize> {
+        let mut with_files = 0;
+        for number in (0..MOUNTS).filter(|number| number % 4 == thread) {
+            let path = format!("/tmp/of-many-{number}");
+            mount_bpffs(&path)?;
+            done.fetch_add(1, Ordering::SeqCst);
+            // Without the module there are none, with it there are both.
+            if fs::read_dir(&path)?.next().is_some() {
+                expect_both_files(&path)?;
+                with_files += 1;
+            }
+        }
+        Ok(with_files)
+    };
+    let seen = std::thread::scope(|scope| -> Result<usize> {
+        let mounters: Vec<_> = (0..4).map(|n| scope.spawn(move || mounts(n))).collect();
+        while done.load(Ordering::SeqCst) < MOUNTS && mounters.iter().any(|m| !m.is_finished()) {
+            if unload().is_ok() {
+                removed.fetch_add(1, Ordering::SeqCst);
+                load_with_hold_0()?;
+            }
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        mounters
+            .into_iter()
+            .map(|mounter| mounter.join().expect("a thread that does not panic"))
+            .sum()
+    })?;
+    let removed = removed.into_inner();
+    note(&format!("{seen} of {MOUNTS} mounts with files, {removed} rmmods between"));
+    ensure!(
+        seen > MOUNTS / 2 && removed > 0,
+        "expected most mounts with files and some rmmods, seen {seen} and {removed}"
+    );
+    expect_loads(&before, seen)?;
+    for number in 0..MOUNTS {
+        umount(&format!("/tmp/of-many-{number}"))?;
+    }
+    bpf::expect_nothing_since(&before, "all umounts")?;
+    unload()
 }
