@@ -4,7 +4,7 @@
 
 # KDIR: a kernel directory of one's own. KERNEL: another release than the default one (make kernels).
 # ARCH: another machine, by Debian's name. SUITE: another Debian, with its compilers.
-export ARCH SUITE KDIR KERNEL KERNELS OBJECTS COMPARE SHARD CMDLINE FULL
+export ARCH SUITE KDIR KERNEL KERNELS OBJECTS COMPARE SHARD CMDLINE FULL LINE_INFO
 # For make install and make sign.
 export DESTDIR KEY CERT
 
@@ -85,7 +85,7 @@ vng: ## the same mount in a guest of virtme-ng
 	@scripts/vng
 
 .PHONY: lskel
-lskel: ## generate the light skeletons in iterators/ again
+lskel: ## generate the light skeletons in iterators/ again; LINE_INFO=1 with the lines of the source
 	@scripts/lskel
 
 .PHONY: kernels

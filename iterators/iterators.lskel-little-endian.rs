@@ -25,7 +25,7 @@ unsafe impl Object for Iterators {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"iterators",
         data: include_bytes!("iterators.lskel-little-endian.data"),
-        btf: Some(5600),
+        btf: Some(2672),
         maps: &[
             // 0: `iterator.rodata`
             MapDef {
@@ -34,8 +34,8 @@ unsafe impl Object for Iterators {
                 key_size: 4,
                 value_size: 770,
                 max_entries: 1,
-                attr: 5632,
-                value: Some(5696),
+                attr: 2704,
+                value: Some(2768),
                 frozen: true,
             },
         ],
@@ -46,7 +46,7 @@ unsafe impl Object for Iterators {
                 section: c"iter/bpf_map",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
-                attr: 7176,
+                attr: 4248,
             },
             // 1: `dump_bpf_prog`
             ProgDef {
@@ -54,7 +54,7 @@ unsafe impl Object for Iterators {
                 section: c"iter/bpf_prog",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
-                attr: 10328,
+                attr: 6808,
             },
         ],
         commands: &[
@@ -62,13 +62,13 @@ unsafe impl Object for Iterators {
             (1, Command::LoadBtf),
             (3, Command::CreateMap(0)),
             (5, Command::FreezeMap(0)),
-            (13, Command::Find(0, c"bpf_iter_bpf_map")),
-            (16, Command::Find(0, c"bpf_map_sum_elem_count")),
-            (19, Command::LoadProg(0)),
-            (27, Command::Find(1, c"bpf_iter_bpf_prog")),
-            (30, Command::Find(1, c"bpf_prog_active")),
-            (35, Command::Find(1, c"bpf_rdonly_cast")),
-            (46, Command::LoadProg(1)),
+            (12, Command::Find(0, c"bpf_iter_bpf_map")),
+            (15, Command::Find(0, c"bpf_map_sum_elem_count")),
+            (18, Command::LoadProg(0)),
+            (25, Command::Find(1, c"bpf_iter_bpf_prog")),
+            (28, Command::Find(1, c"bpf_prog_active")),
+            (33, Command::Find(1, c"bpf_rdonly_cast")),
+            (44, Command::LoadProg(1)),
         ],
     };
 }

@@ -25,7 +25,7 @@ unsafe impl Object for Links {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"links",
         data: include_bytes!("links.lskel-little-endian.data"),
-        btf: Some(6816),
+        btf: Some(3912),
         maps: &[
             // 0: `links.rodata`
             MapDef {
@@ -34,8 +34,8 @@ unsafe impl Object for Links {
                 key_size: 4,
                 value_size: 296,
                 max_entries: 1,
-                attr: 6848,
-                value: Some(6912),
+                attr: 3944,
+                value: Some(4008),
                 frozen: true,
             },
         ],
@@ -46,7 +46,7 @@ unsafe impl Object for Links {
                 section: c"iter/bpf_link",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
-                attr: 10248,
+                attr: 7344,
             },
         ],
         commands: &[
@@ -54,9 +54,9 @@ unsafe impl Object for Links {
             (1, Command::LoadBtf),
             (3, Command::CreateMap(0)),
             (5, Command::FreezeMap(0)),
-            (13, Command::Find(0, c"bpf_iter_bpf_link")),
-            (16, Command::Find(0, c"bpf_rdonly_cast")),
-            (51, Command::LoadProg(0)),
+            (12, Command::Find(0, c"bpf_iter_bpf_link")),
+            (15, Command::Find(0, c"bpf_rdonly_cast")),
+            (50, Command::LoadProg(0)),
         ],
     };
 }

@@ -204,6 +204,7 @@ fn lskel(worker: &Worker, path: &Path, args: &Args) -> Result<Skeleton, String> 
         load: Vec::new(),
         kconfig: args.kconfig.clone(),
         no_license: true,
+        no_line_info: false,
     };
     lskel_gen::skeleton(&request, worker).map_err(|error| error.to_string())
 }

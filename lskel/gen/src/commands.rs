@@ -618,6 +618,18 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Leaves out which lines instructions come from: the kernel does without.
+pub fn drop_line_info(commands: &mut [Command]) {
+    for command in commands {
+        if let Command::LoadProg(load) = command {
+            load.line_info.clear();
+            for field in [prog_load::LINE_INFO_REC_SIZE, prog_load::LINE_INFO_CNT] {
+                load.attr[field as usize..][..4].fill(0);
+            }
+        }
+    }
+}
+
 /// What libbpf puts before a target's name, by kind of prog.
 const PREFIXES: [&str; 3] = ["btf_trace_", "bpf_lsm_", "bpf_iter_"];
 

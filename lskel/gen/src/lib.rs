@@ -51,6 +51,8 @@ pub struct Options {
     pub kconfig: Option<PathBuf>,
     /// Whether an object without a license will do.
     pub no_license: bool,
+    /// Whether to leave out which lines the instructions come from.
+    pub no_line_info: bool,
     /// Whether libbpf's own loader is wanted too.
     pub libbpf: bool,
 }
@@ -62,6 +64,9 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 pub fn skeleton(request: &worker::Request, worker: &worker::Worker) -> Result<skeleton::Skeleton> {
     let object = worker.run(request)?;
     let mut commands = commands::read(&object)?;
+    if request.no_line_info {
+        commands::drop_line_info(&mut commands);
+    }
     btf::shrink(&mut commands, object.byte_order)?;
     let mut skeleton = table::lay_out(&object, &commands)?;
     if let [recording] = &object.recordings[..] {
@@ -84,6 +89,7 @@ pub fn generate(input: &input::Input, options: &Options, worker: &worker::Worker
             load: options.load.clone(),
             kconfig: options.kconfig.clone(),
             no_license: options.no_license,
+            no_line_info: options.no_line_info,
         };
         let skeleton = skeleton(&request, worker).map_err(|e| e.in_object(&object.label))?;
         let stem = format!("{}.lskel-{}", input.name, object.byte_order);

@@ -49,6 +49,11 @@ struct Args {
     #[arg(long)]
     no_license: bool,
 
+    /// Leave out which lines of the source the instructions come from: a third of the data. The kernel names them where it
+    /// refuses a prog, and bpftool shows them.
+    #[arg(long)]
+    no_line_info: bool,
+
     /// Whose loader: libbpf's own prog and its data are written as well, as NAME.lskel-E.libbpf.*, for tests.
     #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Loader::Ours)]
     loader: Loader,
@@ -102,6 +107,7 @@ fn run(args: &Args) -> Result<()> {
         load: args.load.clone(),
         kconfig: args.kconfig.clone(),
         no_license: args.no_license,
+        no_line_info: args.no_line_info,
         libbpf: args.loader == Loader::Libbpf,
     };
     let worker = Worker::of_this_program()?;

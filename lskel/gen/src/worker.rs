@@ -35,6 +35,8 @@ pub struct Request {
     pub kconfig: Option<PathBuf>,
     /// Whether an object without a license will do.
     pub no_license: bool,
+    /// Whether to leave out which lines the instructions come from.
+    pub no_line_info: bool,
 }
 
 /// How to start a worker.

@@ -190,6 +190,7 @@ fn the_kernel_is_told_the_same_with_fewer_types() {
                 load: Vec::new(),
                 kconfig: Some(common::object("externs.config")),
                 no_license: false,
+                no_line_info: false,
             };
             let object = common::worker().run(&request).unwrap();
             let mut commands = commands::read(&object).unwrap();
@@ -248,6 +249,7 @@ fn an_object_that_asks_for_the_number_of_a_type_keeps_its_btf() {
             load: Vec::new(),
             kconfig: None,
             no_license: false,
+            no_line_info: false,
         };
         let object = common::worker().run(&request).unwrap();
         let mut commands = commands::read(&object).unwrap();

@@ -33,6 +33,7 @@ fn five_hundred_progs_are_loaded_in_order() {
             load: Vec::new(),
             kconfig: None,
             no_license: false,
+            no_line_info: false,
         };
         let skeleton = lskel_gen::skeleton(&request, &common::worker()).unwrap();
         assert_eq!(skeleton.progs.len(), PROGS);

@@ -39,6 +39,7 @@ pub fn options() -> Options {
         load: Vec::new(),
         kconfig: Some(object("externs.config")),
         no_license: false,
+        no_line_info: false,
         libbpf: false,
     }
 }
