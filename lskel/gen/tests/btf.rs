@@ -9,8 +9,9 @@ use libbpf_rs::btf::types::{
     Array, Composite, DataSec, DeclTag, Enum, Enum64, FuncProto, MemberAttr,
 };
 use libbpf_rs::btf::{Btf, BtfKind, BtfType, HasSize, TypeId};
+use lskel_gen::commands::attr::prog_load;
 use lskel_gen::commands::{self, Command};
-use lskel_gen::skeleton::ByteOrder;
+use lskel_gen::skeleton::{ByteOrder, Skeleton};
 use lskel_gen::worker::Request;
 use std::fs;
 use std::path::Path;
@@ -256,5 +257,49 @@ fn an_object_that_asks_for_the_number_of_a_type_keeps_its_btf() {
         let before = commands.clone();
         lskel_gen::btf::shrink(&mut commands, object.byte_order).unwrap();
         assert!(before == commands);
+    }
+}
+
+#[test]
+fn without_line_info_nothing_else_is_gone() {
+    let mut request = Request {
+        name: "btf".into(),
+        path: Default::default(),
+        byte_order: ByteOrder::Little,
+        load: Vec::new(),
+        kconfig: None,
+        no_license: false,
+        no_line_info: false,
+    };
+    for object in &common::compile(&common::object("btf.bpf.c")).objects {
+        request.path = object.path.clone();
+        request.byte_order = object.byte_order;
+        let [with, without] = [false, true].map(|no_line_info| {
+            request.no_line_info = no_line_info;
+            lskel_gen::skeleton(&request, &common::worker()).unwrap()
+        });
+        let has = |skeleton: &Skeleton, text: &str| {
+            let mut windows = skeleton.data.windows(text.len());
+            windows.any(|window| window == text.as_bytes())
+        };
+        assert!(has(&with, "btf.bpf.c") && !has(&without, "btf.bpf.c"));
+        for (with_attr, without_attr) in with.progs.iter().zip(&without.progs) {
+            let number = |skeleton: &Skeleton, attr: u32, field: u32| {
+                object.byte_order.read_u32(&skeleton.data, attr + field)
+            };
+            for (field, is_lines) in [
+                (prog_load::INSN_CNT, false),
+                (prog_load::FUNC_INFO_CNT, false),
+                (prog_load::CORE_RELO_CNT, false),
+                (prog_load::LINE_INFO_REC_SIZE, true),
+                (prog_load::LINE_INFO_CNT, true),
+            ] {
+                let before = number(&with, with_attr.attr, field);
+                let after = number(&without, without_attr.attr, field);
+                assert_ne!(before, None);
+                assert_eq!(after, if is_lines { Some(0) } else { before }, "field {field}");
+            }
+            assert_ne!(number(&with, with_attr.attr, prog_load::LINE_INFO_CNT), Some(0));
+        }
     }
 }
