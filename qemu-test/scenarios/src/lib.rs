@@ -306,6 +306,7 @@ macro_rules! each_scenario {
                 [TestModule("lskel_gallery")];
             gallery_exceptions_end_a_prog_from_deep_inside, Passes, [TestModule("lskel_gallery")];
             gallery_a_refused_prog_is_explained_in_dmesg, Passes, [TestModule("lskel_gallery")];
+            gallery_a_refused_prog_is_tried_twice, Passes, [TestModule("lskel_gallery")];
             gallery_log_level_sets_what_is_logged, Passes, [TestModule("lskel_gallery")];
             gallery_names_what_the_kernel_lacks, Passes, [TestModule("lskel_gallery")];
             gallery_a_failed_load_leaves_no_btf_of_a_module_open, Passes,
