@@ -42,6 +42,8 @@ use kernel::{
     prelude::*,
     sync::SetOnce, //
 };
+#[cfg(not(MODULE))]
+use lskel::initcall::late_initcall_sync;
 use lskel::{
     LoadError,
     Skeleton, //
@@ -78,28 +80,60 @@ struct BpfPreloadRs {
 
 impl kernel::Module for BpfPreloadRs {
     fn init(module: &'static ThisModule) -> Result<Self> {
-        let files = DebugFiles(SetOnce::new());
+        // Built in, this is too early: the iterators' targets are registered later.
+        #[cfg(not(MODULE))]
+        OWNER.populate(module);
 
-        if is_zero(module_parameters::enable.value()) {
-            pr_info!("switched off by enable=0\n");
-            return Ok(Self {
-                _registration: None,
-            });
-        }
-        // Built in, this runs before the iterators' targets are registered: the first mount loads.
-        if cfg!(MODULE) {
-            files.ensure_loaded()?;
-        }
-        let registration = Registration::new(module, files).inspect_err(|e| match *e {
-            EBUSY => pr_err!("bpf_preload_ops are taken, is bpf_preload loaded? {e:?}\n"),
-            _ => pr_err!("failed to register: {e:?}\n"),
-        })?;
-
-        pr_info!("maps.debug and progs.debug are in every bpffs mounted from now on\n");
         Ok(Self {
-            _registration: Some(registration),
+            _registration: if cfg!(MODULE) { provide(module)? } else { None },
         })
     }
+}
+
+/// Built in: what `init` was told.
+#[cfg(not(MODULE))]
+static OWNER: SetOnce<&'static ThisModule> = SetOnce::new();
+
+/// Built in: registered for good.
+#[cfg(not(MODULE))]
+static BUILT_IN: SetOnce<Registration<DebugFiles>> = SetOnce::new();
+
+#[cfg(not(MODULE))]
+fn provide_built_in() -> Result {
+    if let Some(registration) = provide(OWNER.copy().ok_or(ENODEV)?)? {
+        BUILT_IN.populate(registration);
+    }
+    Ok(())
+}
+#[cfg(not(MODULE))]
+late_initcall_sync!(provide_built_in);
+
+/// Loads the progs and has mounts show their files from then on. [`None`] if that is switched off.
+fn provide(module: &'static ThisModule) -> Result<Option<Registration<DebugFiles>>> {
+    let files = DebugFiles(SetOnce::new());
+
+    if is_zero(module_parameters::enable.value()) {
+        pr_info!("switched off by enable=0\n");
+        return Ok(None);
+    }
+    let loaded = match files.ensure_loaded() {
+        // What is built in is not loaded again by hand: where it may help, mounts try again.
+        Err(_) if cfg!(not(MODULE)) && files.may_load() => false,
+        result => result.map(|_| true)?,
+    };
+    let registration = Registration::new(module, files).inspect_err(|e| match *e {
+        EBUSY => pr_err!("bpf_preload_ops are taken, is bpf_preload loaded? {e:?}\n"),
+        _ => pr_err!("failed to register: {e:?}\n"),
+    })?;
+
+    if loaded {
+        say_loaded();
+    }
+    Ok(Some(registration))
+}
+
+fn say_loaded() {
+    pr_info!("maps.debug and progs.debug are in every bpffs mounted from now on\n");
 }
 
 const MAPS_DEBUG: LinkName = LinkName::new(c"maps.debug").unwrap();
@@ -128,25 +162,38 @@ impl Links {
     }
 }
 
-/// `maps.debug` and `progs.debug`, once their progs are loaded.
-struct DebugFiles(SetOnce<Links>);
+/// `maps.debug` and `progs.debug`, once their progs are loaded, or why they never will be.
+struct DebugFiles(SetOnce<Result<Links>>);
 
 impl DebugFiles {
-    /// Loads the progs, unless that is done. One call at a time.
+    /// Whether the progs are not there yet, and a load may bring them.
+    fn may_load(&self) -> bool {
+        self.0.as_ref().is_none()
+    }
+
+    /// Loads the progs, unless that is done or was refused for good. One call at a time.
     fn ensure_loaded(&self) -> Result<&Links> {
-        if let Some(links) = self.0.as_ref() {
-            return Ok(links);
+        if self.may_load() {
+            match Links::load().inspect_err(|e| pr_err!("iterators: {e}\n")) {
+                Err(e) if !e.is_permanent() => return Err(e.into()),
+                links => self.0.populate(links.map_err(Error::from)),
+            };
         }
-        self.0
-            .populate(Links::load().inspect_err(|e| pr_err!("iterators: {e}\n"))?);
-        self.0.as_ref().ok_or(EAGAIN)
+        match self.0.as_ref() {
+            Some(links) => links.as_ref().map_err(|e| *e),
+            None => Err(EAGAIN),
+        }
     }
 }
 
 impl Preload for DebugFiles {
     fn preload(&self) -> Result<[PreloadLink<'_>; BPF_PRELOAD_LINKS]> {
+        let may_load = self.may_load();
         let links = self.ensure_loaded()?;
 
+        if may_load {
+            say_loaded();
+        }
         Ok([
             PreloadLink {
                 name: MAPS_DEBUG,
