@@ -43,8 +43,11 @@ use kernel::{
     prelude::*,
     sync::SetOnce, //
 };
+#[cfg(not(MODULE))]
+use lskel::initcall::late_initcall_sync;
 use lskel::{
     LoadError,
+    Loaded,
     Skeleton, //
 };
 
@@ -60,6 +63,10 @@ module! {
         enable: u32 {
             default: 1,
             description: "0: nothing is preloaded and bpffs stays as it is, for rescue",
+        },
+        hold: u32 {
+            default: 1,
+            description: "0: each mount loads progs of its own, which go with its files",
         },
         log_level: u32 {
             default: 1,
@@ -79,32 +86,77 @@ struct BpfPreloadRs {
 
 impl kernel::Module for BpfPreloadRs {
     fn init(module: &'static ThisModule) -> Result<Self> {
-        let files = DebugFiles(SetOnce::new());
+        // Built in, this is too early: the iterators' targets are registered later.
+        #[cfg(not(MODULE))]
+        OWNER.populate(module);
 
-        if is_zero(module_parameters::enable.value()) {
-            pr_info!("switched off by enable=0\n");
-            return Ok(Self {
-                _registration: None,
-            });
-        }
-        // Built in, this runs before the iterators' targets are registered: the first mount loads.
-        if cfg!(MODULE) {
-            files.ensure_loaded()?;
-        }
-        let registration = Registration::new(module, files).inspect_err(|e| match *e {
-            EBUSY => pr_err!("bpf_preload_ops are taken, is bpf_preload loaded? {e:?}\n"),
-            _ => pr_err!("failed to register: {e:?}\n"),
-        })?;
-
-        pr_info!("maps.debug and progs.debug are in every bpffs mounted from now on\n");
         Ok(Self {
-            _registration: Some(registration),
+            _registration: if cfg!(MODULE) { provide(module)? } else { None },
         })
     }
 }
 
+/// Built in: what `init` was told.
+#[cfg(not(MODULE))]
+static OWNER: SetOnce<&'static ThisModule> = SetOnce::new();
+
+/// Built in: registered for good.
+#[cfg(not(MODULE))]
+static BUILT_IN: SetOnce<Registration<DebugFiles>> = SetOnce::new();
+
+#[cfg(not(MODULE))]
+fn provide_built_in() -> Result {
+    if let Some(registration) = provide(OWNER.copy().ok_or(ENODEV)?)? {
+        BUILT_IN.populate(registration);
+    }
+    Ok(())
+}
+#[cfg(not(MODULE))]
+late_initcall_sync!(provide_built_in);
+
+/// Loads the progs and has mounts show their files from then on. [`None`] if that is switched off.
+fn provide(module: &'static ThisModule) -> Result<Option<Registration<DebugFiles>>> {
+    let files = DebugFiles {
+        links: SetOnce::new(),
+        hold: !is_zero(module_parameters::hold.value()),
+    };
+
+    if is_zero(module_parameters::enable.value()) {
+        pr_info!("switched off by enable=0\n");
+        return Ok(None);
+    }
+    let mut ready = true;
+    if files.hold {
+        match files.ensure_loaded() {
+            // What is built in is not loaded again by hand: where it may help, mounts try again.
+            Err(_) if cfg!(not(MODULE)) && files.may_load() => ready = false,
+            result => drop(result?),
+        }
+    }
+    let registration = Registration::new(module, files).inspect_err(|e| match *e {
+        EBUSY => pr_err!("bpf_preload_ops are taken, is bpf_preload loaded? {e:?}\n"),
+        _ => pr_err!("failed to register: {e:?}\n"),
+    })?;
+
+    if ready {
+        say_ready();
+    }
+    Ok(Some(registration))
+}
+
+fn say_ready() {
+    pr_info!("maps.debug and progs.debug are in every bpffs mounted from now on\n");
+}
+
 const MAPS_DEBUG: LinkName = LinkName::new(c"maps.debug").unwrap();
 const PROGS_DEBUG: LinkName = LinkName::new(c"progs.debug").unwrap();
+
+/// Loads the progs.
+fn load() -> Result<Loaded<Iterators>, LoadError> {
+    Skeleton::<Iterators>::open()
+        .log_level(module_parameters::log_level.value())
+        .load()
+}
 
 /// The links behind the files.
 struct Links {
@@ -114,9 +166,7 @@ struct Links {
 
 impl Links {
     fn load() -> Result<Self, LoadError> {
-        let skel = Skeleton::<Iterators>::open()
-            .log_level(module_parameters::log_level.value())
-            .load()?;
+        let skel = load()?;
 
         Ok(Self {
             maps: skel.prog(progs::dump_bpf_map).attach()?,
@@ -125,25 +175,79 @@ impl Links {
     }
 }
 
-/// `maps.debug` and `progs.debug`, once their progs are loaded.
-struct DebugFiles(SetOnce<Links>);
+/// `maps.debug` and `progs.debug`.
+struct DebugFiles {
+    /// With `hold=1`, once their progs are loaded. An error: they never will be.
+    links: SetOnce<Result<Links>>,
+    hold: bool,
+}
 
 impl DebugFiles {
-    /// Loads the progs, unless that is done. One call at a time.
+    /// Whether the progs are not there yet, and a load may bring them.
+    fn may_load(&self) -> bool {
+        self.links.as_ref().is_none()
+    }
+
+    /// Loads the progs, unless that is done or was refused for good. One call at a time.
     fn ensure_loaded(&self) -> Result<&Links> {
-        if let Some(links) = self.0.as_ref() {
-            return Ok(links);
+        if self.may_load() {
+            let links = Links::load().map_err(|e| self.failed(e))?;
+
+            self.links.populate(Ok(links));
         }
-        self.0
-            .populate(Links::load().inspect_err(|e| pr_err!("iterators: {e}\n"))?);
-        self.0.as_ref().ok_or(EAGAIN)
+        match self.links.as_ref() {
+            Some(links) => links.as_ref().map_err(|e| *e),
+            None => Err(EAGAIN),
+        }
+    }
+
+    /// Loads progs that one mount has for itself.
+    fn load_for_a_mount(&self) -> Result<[PreloadLink<'_>; BPF_PRELOAD_LINKS]> {
+        if let Some(Err(e)) = self.links.as_ref() {
+            return Err(*e);
+        }
+        let load = || {
+            let skel = load()?;
+
+            Ok([
+                PreloadLink {
+                    name: MAPS_DEBUG,
+                    link: Handed::Given(skel.prog(progs::dump_bpf_map).attach_file()?),
+                },
+                PreloadLink {
+                    name: PROGS_DEBUG,
+                    link: Handed::Given(skel.prog(progs::dump_bpf_prog).attach_file()?),
+                },
+            ])
+        };
+
+        load().map_err(|e| self.failed(e))
+    }
+
+    /// Says why a load has failed, and remembers it if the next one would.
+    fn failed(&self, e: LoadError) -> Error {
+        let permanent = e.is_permanent();
+
+        pr_err!("iterators: {e}\n");
+        let e = e.into();
+        if permanent {
+            self.links.populate(Err(e));
+        }
+        e
     }
 }
 
 impl Preload for DebugFiles {
     fn preload(&self) -> Result<[PreloadLink<'_>; BPF_PRELOAD_LINKS]> {
+        if !self.hold {
+            return self.load_for_a_mount();
+        }
+        let is_first = self.may_load();
         let links = self.ensure_loaded()?;
 
+        if is_first {
+            say_ready();
+        }
         Ok([
             PreloadLink {
                 name: MAPS_DEBUG,

@@ -86,6 +86,7 @@ impl Step {
                 error
             },
             advice: None,
+            seen_twice: false,
         }
     }
 
@@ -153,9 +154,67 @@ pub struct LoadError {
     step: Step,
     error: Error,
     advice: Option<&'static str>,
+    /// Another run has failed at the same step with the same errno.
+    seen_twice: bool,
 }
 
+/// What passes: there is more memory, a larger limit or no signal another time. These say all there
+/// is to say.
+const SHORTAGES: &[Error] = &[ENOMEM, EMFILE, ENFILE, EINTR, EAGAIN, ERESTARTSYS];
+
 impl LoadError {
+    /// Whether each load from now on would fail the same: the kernel refuses a prog, or lacks a type
+    /// that one needs, or is locked down. Who would try again at every occasion need not.
+    ///
+    /// This is never said of what may pass:
+    ///
+    /// - what failed one way and then another, or was tried only once: the kernel has other errnos
+    ///   than `ENOMEM` for some of the allocations that it fails to make;
+    /// - a lack of memory or fds, and a signal;
+    /// - `EPERM`, and `EACCES` but for a prog, where it is the verifier's: another task may have the
+    ///   capability, and a security module another opinion;
+    /// - `EOPNOTSUPP`: the JIT can be switched on;
+    /// - `EBADF`: another thread has changed the task's fds.
+    ///
+    /// A type or function that is missing may come with a module of the kernel: who waits for that
+    /// one does not ask here.
+    pub fn is_permanent(&self) -> bool {
+        let passes = match self.error {
+            EPERM | EBADF => true,
+            EACCES => !matches!(self.step, Step::LoadProg(_)),
+            error => error == eopnotsupp() || self.is_shortage(),
+        };
+
+        self.seen_twice && !passes
+    }
+
+    /// Whether it is a lack of memory, fds or time.
+    pub(super) fn is_shortage(&self) -> bool {
+        SHORTAGES.contains(&self.error)
+    }
+
+    /// Whether another run may end otherwise, or can tell more.
+    pub(super) fn is_worth_another_try(&self) -> bool {
+        !self.is_shortage()
+            && !matches!(
+                self.step,
+                Step::Alloc | Step::CreateLoaderMap | Step::FillLoaderMap
+            )
+    }
+
+    /// What two runs come to that both failed, this one second.
+    pub(super) fn after(self, first: Self) -> Self {
+        if self.step != first.step || self.is_shortage() {
+            return self;
+        }
+        // If they differ it can be the log that was refused: for want of room in it (`ENOSPC`), or for
+        // its level. What was said without one counts.
+        Self {
+            seen_twice: self.error == first.error,
+            ..first
+        }
+    }
+
     /// The same with this advice in place of what its step and errno tell.
     pub(super) fn with_advice(self, advice: &'static str) -> Self {
         Self {

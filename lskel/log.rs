@@ -40,7 +40,7 @@ impl Log {
     /// A log that tells more of `error`. [`None`] if there is nothing to tell, or no memory for it.
     pub(super) fn of(error: &LoadError, def: &ObjectDef, level: u32) -> Option<Self> {
         let (attr, fields) = match error.step() {
-            _ if is_plain(error) || error.error() == eopnotsupp() => return None,
+            _ if error.is_shortage() || error.error() == eopnotsupp() => return None,
             Step::LoadProg(name) => (
                 def.progs.iter().find(|prog| prog.name == name)?.attr,
                 [
@@ -96,21 +96,4 @@ impl Log {
             pr_err!("{object}: {about}: {}\n", BStr::from_bytes(line));
         }
     }
-}
-
-/// Whether the errno says all there is to say.
-fn is_plain(error: &LoadError) -> bool {
-    const PLAIN: &[Error] = &[ENOMEM, EMFILE, ENFILE, EINTR, EAGAIN, ERESTARTSYS];
-
-    PLAIN.contains(&error.error())
-}
-
-/// Whether another try may end otherwise. The kernel has other errnos than `ENOMEM` for some of the
-/// allocations that it fails to make.
-pub(super) fn worth_another_try(error: &LoadError) -> bool {
-    !is_plain(error)
-        && !matches!(
-            error.step(),
-            Step::Alloc | Step::CreateLoaderMap | Step::FillLoaderMap
-        )
 }

@@ -14,10 +14,7 @@ use super::{
         Shared, //
     },
     loader::Loader,
-    log::{
-        worth_another_try,
-        Log, //
-    },
+    log::Log,
     object::{
         MapId,
         Object,
@@ -92,7 +89,7 @@ impl Skeleton<()> {
 }
 
 impl<O> Skeleton<O> {
-    /// If the kernel refuses a prog, it is loaded again for the kernel's log, whose end goes to
+    /// If the kernel refuses a prog, the object is loaded once more with a log, whose end goes to
     /// dmesg. This is the log's level, in the words of `BPF_PROG_LOAD`: 1, where this starts, for
     /// what the verifier does, 2 for more of it.
     ///
@@ -109,7 +106,7 @@ impl<O> Skeleton<O> {
     /// A [`LoadError`]: nothing of the object is left in the kernel then. What the kernel has
     /// logged of the prog that it refused is in dmesg.
     pub fn load(self) -> Result<Loaded<O>, LoadError> {
-        let loader = twice(|| Loader::new(&[self.def]))?;
+        let loader = twice(|_| Loader::new(&[self.def]))?;
 
         self.load_with(&loader)
     }
@@ -124,21 +121,24 @@ impl<O> Skeleton<O> {
         let data = self.data.as_deref().unwrap_or(def.data);
         // SAFETY: by the type invariants.
         let load = |log: Option<&Log>| unsafe { loader.load(def, data, log) };
-        let fds = twice(|| load(None)).inspect_err(|e| {
-            // With a log that it has no room for, the kernel refuses what it would accept: no other
-            // run has one.
-            let Some(log) = Log::of(e, def, self.log_level) else {
-                return;
+        let fds = twice(|first| {
+            let Some((first, log)) =
+                first.and_then(|e| Some((e, Log::of(e, def, self.log_level)?)))
+            else {
+                return load(None);
             };
-            if load(Some(&log)).is_err_and(|again| again.step() == e.step()) {
-                log.print(
-                    def.name,
-                    match e.step() {
-                        Step::LoadProg(name) => name,
-                        _ => c"BTF",
-                    },
-                );
-            }
+
+            load(Some(&log)).inspect_err(|again| {
+                if again.step() == first.step() && !again.is_shortage() {
+                    log.print(
+                        def.name,
+                        match again.step() {
+                            Step::LoadProg(name) => name,
+                            _ => c"BTF",
+                        },
+                    );
+                }
+            })
         })?;
 
         // INVARIANT: the loader gives as many as there are maps and progs.
@@ -202,10 +202,15 @@ impl<O: Object> Skeleton<O> {
     }
 }
 
-/// Tries again where that may end otherwise.
-fn twice<T>(mut run: impl FnMut() -> Result<T, LoadError>) -> Result<T, LoadError> {
-    match run() {
-        Err(e) if worth_another_try(&e) => run(),
+/// Runs once more what has failed, where that may end otherwise or tell more. The second run is told
+/// of the first one's error.
+fn twice<T>(
+    mut run: impl FnMut(Option<&LoadError>) -> Result<T, LoadError>,
+) -> Result<T, LoadError> {
+    match run(None) {
+        Err(first) if first.is_worth_another_try() => {
+            run(Some(&first)).map_err(|again| again.after(first))
+        }
         result => result,
     }
 }

@@ -310,6 +310,7 @@ macro_rules! each_scenario {
                 [TestModule("lskel_gallery")];
             gallery_exceptions_end_a_prog_from_deep_inside, Passes, [TestModule("lskel_gallery")];
             gallery_a_refused_prog_is_explained_in_dmesg, Passes, [TestModule("lskel_gallery")];
+            gallery_a_refused_prog_is_tried_twice, Passes, [TestModule("lskel_gallery")];
             gallery_log_level_sets_what_is_logged, Passes, [TestModule("lskel_gallery")];
             gallery_names_what_the_kernel_lacks, Passes, [TestModule("lskel_gallery")];
             gallery_a_failed_load_leaves_no_btf_of_a_module_open, Passes,
@@ -386,13 +387,25 @@ macro_rules! each_scenario {
             no_process_holds_an_fd_of_bpf, Passes, [Builtin("y"), Cmdline("kunit.enable=0")];
             enable_0_on_the_command_line_switches_it_off, Passes,
                 [Builtin("y"), Cmdline("kunit.enable=0 bpf_preload_rs.enable=0")];
-            a_load_that_fails_at_the_first_mount_is_tried_at_the_next, Passes,
+            progs_belong_to_root_whoever_mounts_first, Passes,
                 [Builtin("y"), Cmdline("kunit.enable=0")];
+            a_first_mount_is_not_charged_for_the_progs, Passes,
+                [Builtin("y"), Selftest, Cmdline("kunit.enable=0")];
+            a_first_mount_under_signals_has_both_files, Passes,
+                [Builtin("y"), TwoCpus, Cmdline("kunit.enable=0")];
+            a_first_mount_without_a_free_fd_has_both_files, Passes,
+                [Builtin("y"), Cmdline("kunit.enable=0")];
+            a_load_that_fails_at_boot_is_tried_at_each_mount, Passes,
+                [Builtin("y"), Cmdline("kunit.enable=0 lab_jit_off")];
+            a_load_that_cannot_succeed_is_said_once_at_boot, Passes,
+                [Builtin("y"), Cmdline("kunit.enable=0 initcall_blacklist=bpf_prog_iter_init")];
+            a_load_that_cannot_succeed_at_a_mount_costs_the_next_ones_nothing, Passes,
+                [Builtin("y"), Cmdline("kunit.enable=0 lab_jit_off initcall_blacklist=bpf_prog_iter_init")];
             unit_tests_and_examples_pass_at_boot, Passes, [Builtin("y"), Cmdline("kunit.autorun=1")];
             init_is_denied_what_a_prog_denies_that_is_built_in, Passes,
                 [Builtin("early"), Cmdline("kunit.enable=0")];
             the_selftest_of_the_kernel_tree_passes_and_can_fail, Passes,
-                [Builtin("y"), Selftest, Cmdline("kunit.enable=0")];
+                [Builtin("y"), Selftest, Cmdline("kunit.enable=0 lab_jit_off")];
             boot_and_mounts_cost_this_much, Passes,
                 [Builtin("y"), Builtin("c"), CountedTime, Cmdline("kunit.enable=0")];
         }

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 //! A kernel with the provider built in, and a prog that is attached before init: scripts/builtin-kernel.
 
+use std::ffi::c_int;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{ensure, Context, Result};
 use rustix::io::Errno;
 use rustix::mount::{mount, MountFlags};
+use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+use rustix::thread::{
+    capabilities, set_capabilities, set_keep_capabilities, set_thread_uid, CapabilitySets, Uid,
+};
 use rustix::time::{clock_gettime, clock_settime, ClockId};
 use scenarios::SELFTEST;
 
@@ -30,25 +36,170 @@ pub fn init_starts_with_the_console_and_no_other_fd() -> Result<()> {
     Ok(())
 }
 
+/// What the module says when its progs are loaded.
+const LOADED: &str = "bpf_preload_rs: maps.debug and progs.debug are in every bpffs";
+
 pub fn the_first_mount_of_a_boot_has_both_files() -> Result<()> {
-    let iterators = || bpf::prog_id("dump_bpf_map").is_ok();
+    let lines = dmesg()?;
+    let line = |text: &str| {
+        let at = lines.iter().position(|line| line.contains(text));
+        at.with_context(|| format!("expected a message with {text:?}, seen none"))
+    };
     ensure!(
-        !iterators(),
-        "expected the iterators to be loaded by the first mount, seen them before it"
+        line(LOADED)? < line("Run /init as init process")?,
+        "expected the progs to be loaded before init is run, seen the other order"
     );
-    let before = fds()?;
-    mount_bpffs(MNT)?;
-    expect_fds(&before, "the first mount")?;
-    expect_both_files(MNT)?;
-    ensure!(iterators(), "expected the iterators, seen none");
-    let ids = Ids::now().progs;
-    mount_bpffs("/tmp/second")?;
-    expect_both_files("/tmp/second")?;
+    let (before, ids) = (fds()?, Ids::now());
+    for path in [MNT, "/tmp/second"] {
+        mount_bpffs(path)?;
+        expect_fds(&before, "a mount")?;
+        expect_both_files(path)?;
+    }
+    let new = Ids::now().since(&ids);
     ensure!(
-        Ids::now().progs.is_subset(&ids),
-        "expected the second mount to load nothing"
+        new == Ids::default(),
+        "expected the mounts to load nothing, seen {new:?}"
     );
     Ok(())
+}
+
+/// The `uid` column of a prog in `progs.debug`.
+fn uid_of(mount: &str, prog: &str) -> Result<u32> {
+    let text = fs::read_to_string(format!("{mount}/progs.debug"))?;
+    let mut lines = text.lines().map(|line| line.split_whitespace());
+    let column = lines
+        .next()
+        .and_then(|mut header| header.position(|word| word == "uid"))
+        .context("no column uid")?;
+    let mut row = lines
+        .find(|words| words.clone().nth(1) == Some(prog))
+        .with_context(|| format!("no row of {prog}"))?;
+    Ok(row.nth(column).context("a short row")?.parse()?)
+}
+
+pub fn progs_belong_to_root_whoever_mounts_first() -> Result<()> {
+    const USER: u32 = 1000;
+    // Its user is the thread's alone.
+    let mounter = std::thread::spawn(|| -> Result<_> {
+        let all = capabilities(None)?;
+        set_keep_capabilities(true)?;
+        set_thread_uid(Uid::from_raw(USER))?;
+        set_capabilities(
+            None,
+            CapabilitySets {
+                effective: all.permitted,
+                ..all
+            },
+        )?;
+        mount_bpffs(MNT)?;
+        bpf::prog("of_the_user", None)
+    });
+    let _prog = mounter.join().expect("a thread that does not panic")?;
+    expect_both_files(MNT)?;
+    for (prog, expected) in [
+        ("of_the_user", USER),
+        ("dump_bpf_map", 0),
+        ("dump_bpf_prog", 0),
+    ] {
+        let seen = uid_of(MNT, prog)?;
+        ensure!(
+            seen == expected,
+            "uid of {prog}: expected {expected}, seen {seen}"
+        );
+    }
+    Ok(())
+}
+
+pub fn a_first_mount_is_not_charged_for_the_progs() -> Result<()> {
+    install_commands()?;
+    let root = "/sys/fs/cgroup";
+    mount("cgroup2", root, "cgroup2", MountFlags::empty(), None).context("mounting cgroup2")?;
+    fs::write(format!("{root}/cgroup.subtree_control"), "+memory")?;
+    let folder = format!("{root}/mounter");
+    fs::create_dir_all(&folder)?;
+    fs::create_dir_all(MNT)?;
+    let status = Command::new("/bin/sh")
+        .args(["-c", "echo 0 >\"$0\" && mount -t bpf bpf \"$1\""])
+        .args([&format!("{folder}/cgroup.procs"), MNT])
+        .env("PATH", "/bin")
+        .status()?;
+    ensure!(status.success(), "a mount in a memory cgroup: {status}");
+    expect_both_files(MNT)?;
+    // The kernel brings the numbers together every two seconds.
+    std::thread::sleep(Duration::from_secs(5));
+    let stat = fs::read_to_string(format!("{folder}/memory.stat"))?;
+    let bytes = |name: &str| {
+        stat.lines()
+            .find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok())
+            .with_context(|| format!("no {name} in memory.stat"))
+    };
+    note(&format!("kernel memory: {} bytes", bytes("kernel ")?));
+    // Progs and maps, and little else.
+    let seen = bytes("vmalloc ")?;
+    ensure!(
+        seen == 0,
+        "vmalloc of the mounter's cgroup: expected 0 bytes, seen {seen}"
+    );
+    Ok(())
+}
+
+static SIGNALS: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn count_signal(_signal: c_int) {
+    SIGNALS.fetch_add(1, Ordering::SeqCst);
+}
+
+pub fn a_first_mount_under_signals_has_both_files() -> Result<()> {
+    fs::create_dir_all(MNT)?;
+    // SAFETY: the handler adds to a number.
+    unsafe {
+        libc::signal(
+            libc::SIGUSR1,
+            count_signal as *const () as libc::sighandler_t,
+        )
+    };
+    // SAFETY: no requirements.
+    let mounter = unsafe { libc::pthread_self() };
+    let stop = AtomicBool::new(false);
+    let mounted = std::thread::scope(|scope| {
+        // From the other CPU: there is always one that has come and was not handled yet.
+        scope.spawn(|| {
+            while !stop.load(Ordering::SeqCst) {
+                // SAFETY: the thread is there until this one is.
+                unsafe { libc::pthread_kill(mounter, libc::SIGUSR1) };
+            }
+        });
+        while SIGNALS.load(Ordering::SeqCst) < 100 {
+            std::hint::spin_loop();
+        }
+        let mounted = mount_bpffs(MNT);
+        stop.store(true, Ordering::SeqCst);
+        mounted
+    });
+    mounted?;
+    note(&format!("{} signals", SIGNALS.load(Ordering::SeqCst)));
+    expect_both_files(MNT)
+}
+
+pub fn a_first_mount_without_a_free_fd_has_both_files() -> Result<()> {
+    fs::create_dir_all(MNT)?;
+    let open = fds()?;
+    let full = getrlimit(Resource::Nofile);
+    let none = (0..).find(|fd| !open.contains_key(fd)).unwrap_or(0) as u64;
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: Some(none),
+            maximum: full.maximum,
+        },
+    )?;
+    let no_fd = fs::File::open("/dev/null").is_err();
+    let mounted = mount_bpffs(MNT);
+    setrlimit(Resource::Nofile, full)?;
+    mounted?;
+    ensure!(no_fd, "expected no free fd, seen one");
+    expect_fds(&open, "a mount")?;
+    expect_both_files(MNT)
 }
 
 /// What has an fd of a BPF map, prog, link or BTF.
@@ -128,17 +279,97 @@ pub fn enable_0_on_the_command_line_switches_it_off() -> Result<()> {
     bpf::expect_nothing_since(&before, "a mount with enable=0")
 }
 
-pub fn a_load_that_fails_at_the_first_mount_is_tried_at_the_next() -> Result<()> {
-    let jit = "/proc/sys/net/core/bpf_jit_enable";
-    let before = fds()?;
-    fs::write(jit, "0").context(jit)?;
+const JIT: &str = "/proc/sys/net/core/bpf_jit_enable";
+
+/// Switches the JIT on or off.
+fn set_jit(value: &str) -> Result<()> {
+    fs::write(JIT, value).context(JIT)
+}
+
+/// The module's lines in dmesg that have this text.
+fn said(text: &str) -> Result<usize> {
+    Ok(dmesg()?
+        .iter()
+        .filter(|line| line.starts_with("bpf_preload_rs: ") && line.contains(text))
+        .count())
+}
+
+fn expect_said(text: &str, expected: usize, when: &str) -> Result<()> {
+    let seen = said(text)?;
+    ensure!(
+        seen == expected,
+        "lines with {text:?} {when}: expected {expected}, seen {seen}"
+    );
+    Ok(())
+}
+
+pub fn a_load_that_fails_at_boot_is_tried_at_each_mount() -> Result<()> {
+    const WHY: &str = "(-95): is the JIT off? sysctl net.core.bpf_jit_enable=1";
+    expect_said(WHY, 1, "at boot")?;
+    let (before, ids) = (fds()?, Ids::now());
     mount_bpffs(MNT)?;
     expect_no_files(MNT)?;
     expect_fds(&before, "a mount that loads nothing")?;
-    expect_message("(-95): is the JIT off? sysctl net.core.bpf_jit_enable=1")?;
-    fs::write(jit, "1").context(jit)?;
+    expect_said(WHY, 2, "after a mount")?;
+    bpf::expect_nothing_since(&ids, "a load that fails")?;
+    expect_said(LOADED, 0, "before there is a JIT")?;
+    set_jit("1")?;
     mount_bpffs("/tmp/second")?;
-    expect_both_files("/tmp/second")
+    expect_both_files("/tmp/second")?;
+    mount_bpffs("/tmp/third")?;
+    expect_both_files("/tmp/third")?;
+    expect_fds(&before, "a mount that loads")?;
+    expect_said(WHY, 2, "at the end")?;
+    expect_said(LOADED, 1, "at the end")
+}
+
+/// Ids of BPF maps and progs go up: the next ones.
+fn next_ids() -> Result<(u32, u32)> {
+    let _map = bpf::hash_map("next", 1, 0)?;
+    let _prog = bpf::prog("next", None)?;
+    let ids = Ids::now();
+    let next = |ids: &std::collections::BTreeSet<u32>| ids.last().copied().context("no id");
+    Ok((next(&ids.maps)?, next(&ids.progs)?))
+}
+
+/// Three mounts that have no files and try nothing.
+fn expect_mounts_that_cost_nothing() -> Result<()> {
+    let lines = said("")?;
+    let (maps, progs) = next_ids()?;
+    for path in ["/tmp/one", "/tmp/two", "/tmp/three"] {
+        mount_bpffs(path)?;
+        expect_no_files(path)?;
+    }
+    let seen = next_ids()?;
+    ensure!(
+        seen == (maps + 1, progs + 1),
+        "ids of the next map and prog: expected {maps} and {progs} and one more, seen {seen:?}"
+    );
+    expect_said("", lines, "after three more mounts")
+}
+
+/// The kernel does not have what the prog goes through.
+const REFUSED: &str = "iterators: failed to load prog dump_bpf_prog: EINVAL (-22)";
+
+pub fn a_load_that_cannot_succeed_is_said_once_at_boot() -> Result<()> {
+    expect_said(REFUSED, 1, "at boot")?;
+    expect_said("", 1, "at boot")?;
+    expect_mounts_that_cost_nothing()
+}
+
+pub fn a_load_that_cannot_succeed_at_a_mount_costs_the_next_ones_nothing() -> Result<()> {
+    expect_said("is the JIT off?", 1, "at boot")?;
+    set_jit("1")?;
+    let ids = next_ids()?;
+    mount_bpffs(MNT)?;
+    expect_no_files(MNT)?;
+    let tried = next_ids()?;
+    ensure!(
+        tried.1 > ids.1 + 1,
+        "expected the mount to load progs, seen no id used up: {ids:?}, {tried:?}"
+    );
+    expect_said(REFUSED, 1, "after the first mount")?;
+    expect_mounts_that_cost_nothing()
 }
 
 pub fn unit_tests_and_examples_pass_at_boot() -> Result<()> {
@@ -252,10 +483,9 @@ pub fn the_selftest_of_the_kernel_tree_passes_and_can_fail() -> Result<()> {
         Ok(())
     };
     install_commands()?;
-    let jit = "/proc/sys/net/core/bpf_jit_enable";
-    fs::write(jit, "0").context(jit)?;
+    // Without a JIT there are no files yet.
     expect(SELFTEST, 4, "1..0 # SKIP nobody provides files")?;
-    fs::write(jit, "1").context(jit)?;
+    set_jit("1")?;
     expect(SELFTEST, 0, "\nok 4 progs_lists_its_own")?;
     let other = fs::read_to_string(SELFTEST)?.replace("dump_bpf_prog", "no_such_prog");
     fs::write("/tmp/other.sh", other)?;

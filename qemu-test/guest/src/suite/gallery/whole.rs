@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The gallery as a whole: it goes without a trace, and says why a load was refused.
 
-use anyhow::{ensure, Result};
+use anyhow::{ensure, Context, Result};
 use rustix::io::Errno;
 use scenarios::{C_MODULE, GALLERY, MODULE_DIR};
 
@@ -29,6 +29,27 @@ pub fn gallery_a_refused_prog_is_explained_in_dmesg() -> Result<()> {
     ensure!(
         last == "failed to load prog reads_too_far: EACCES (-13)",
         "expected a last line that names prog and errno, seen {last:?}"
+    );
+    Ok(())
+}
+
+pub fn gallery_a_refused_prog_is_tried_twice() -> Result<()> {
+    // Ids of maps go up: each one that was created has used one up.
+    let next_id = || -> Result<u32> {
+        let _map = bpf::hash_map("next", 1, 0)?;
+        Ids::now().maps.last().copied().context("no id")
+    };
+    let before = next_id()?;
+    let seen = try_load(&["broken"])?;
+    ensure!(
+        seen == Err(Errno::ACCESS),
+        "insmod: expected EACCES, seen {seen:?}"
+    );
+    // The loader's map, and the object's own at each try.
+    let seen = next_id()? - before - 1;
+    ensure!(
+        seen == 1 + 2,
+        "maps of a load that is refused: expected 3, seen {seen}"
     );
     Ok(())
 }
