@@ -317,7 +317,11 @@ unsafe extern "C" fn preload_callback<P: Preload>(info: *mut bpf_preload_info) -
         let files = provider.preload()?;
 
         // A kernel thread gives files back at any time: see `fput()`.
-        if files.iter().any(|file| matches!(file.link, Handed::Given(_))) && is_kernel_thread() {
+        if files
+            .iter()
+            .any(|file| matches!(file.link, Handed::Given(_)))
+            && is_kernel_thread()
+        {
             return Err(EPERM);
         }
         // SAFETY: by this function's contract.

@@ -29,6 +29,7 @@ mod case {
                 Link, //
             },
             preload::{
+                Handed,
                 LinkName,
                 PreloadLink, //
             },

@@ -297,9 +297,16 @@ fn without_line_info_nothing_else_is_gone() {
                 let before = number(&with, with_attr.attr, field);
                 let after = number(&without, without_attr.attr, field);
                 assert_ne!(before, None);
-                assert_eq!(after, if is_lines { Some(0) } else { before }, "field {field}");
+                assert_eq!(
+                    after,
+                    if is_lines { Some(0) } else { before },
+                    "field {field}"
+                );
             }
-            assert_ne!(number(&with, with_attr.attr, prog_load::LINE_INFO_CNT), Some(0));
+            assert_ne!(
+                number(&with, with_attr.attr, prog_load::LINE_INFO_CNT),
+                Some(0)
+            );
         }
     }
 }

@@ -2,5 +2,8 @@
 // error: expected `&IterLink`, found `&Link`
 
 fn case<'a>(name: LinkName, link: &'a Link) -> PreloadLink<'a> {
-    PreloadLink { name, link }
+    PreloadLink {
+        name,
+        link: Handed::Lent(link),
+    }
 }

@@ -205,7 +205,12 @@ fn load_with_hold_0() -> Result<()> {
 fn expect_loads(before: &Ids, loads: usize) -> Result<()> {
     eventually(|| {
         let now = Ids::now().since(before);
-        let seen = [now.progs.len(), now.maps.len(), now.links.len(), now.btfs.len()];
+        let seen = [
+            now.progs.len(),
+            now.maps.len(),
+            now.links.len(),
+            now.btfs.len(),
+        ];
         let expected = [2 * loads, loads, 2 * loads, loads];
         ensure!(
             seen == expected,
@@ -286,7 +291,10 @@ pub fn with_hold_0_a_hundred_mounts_at_once_and_rmmods_between_leave_nothing() -
         Ok(removed)
     })?;
     note(&format!("{removed} rmmods between {MOUNTS} mounts"));
-    ensure!(removed > 1, "expected rmmods between mounts, seen {removed}");
+    ensure!(
+        removed > 1,
+        "expected rmmods between mounts, seen {removed}"
+    );
     expect_loads(&before, MOUNTS)?;
     for number in 0..MOUNTS {
         umount(&format!("/tmp/of-many-{number}"))?;
