@@ -258,12 +258,15 @@ pub fn with_hold_0_what_a_mount_has_loaded_goes_with_its_files() -> Result<()> {
 }
 
 pub fn with_hold_0_a_hundred_mounts_at_once_and_rmmods_between_leave_nothing() -> Result<()> {
-    const MOUNTS: usize = 100;
+    const ROUNDS: usize = 5;
+    const THREADS: usize = 4;
+    const MOUNTS: usize = 5;
+    let path = |round, thread, mount| format!("/tmp/of-many-{round}-{thread}-{mount}");
     let before = Ids::now();
     load_with_hold_0()?;
-    let mounts = |thread: usize| -> Result<()> {
-        for number in (0..MOUNTS).filter(|number| number % 4 == thread) {
-            let path = format!("/tmp/of-many-{number}");
+    let mounts = |round: usize, thread: usize| -> Result<()> {
+        for mount in 0..MOUNTS {
+            let path = path(round, thread, mount);
             mount_bpffs(&path)?;
             // Without the module there are none, with it there are both.
             while fs::read_dir(&path)?.next().is_none() {
@@ -275,29 +278,36 @@ pub fn with_hold_0_a_hundred_mounts_at_once_and_rmmods_between_leave_nothing() -
         }
         Ok(())
     };
-    let removed = std::thread::scope(|scope| -> Result<usize> {
-        let mounters: Vec<_> = (0..4).map(|n| scope.spawn(move || mounts(n))).collect();
-        let mut removed = 0;
-        while mounters.iter().any(|mounter| !mounter.is_finished()) {
-            if unload().is_ok() {
-                removed += 1;
-                load_with_hold_0()?;
+    let mut tries = 0;
+    for round in 0..ROUNDS {
+        std::thread::scope(|scope| -> Result<()> {
+            let mounters: Vec<_> = (0..THREADS)
+                .map(|thread| scope.spawn(move || mounts(round, thread)))
+                .collect();
+            // While a mount has the module it does not go.
+            while mounters.iter().any(|mounter| !mounter.is_finished()) {
+                if unload().is_ok() {
+                    tries += 1;
+                    load_with_hold_0()?;
+                }
+                std::thread::sleep(Duration::from_millis(5));
             }
-            std::thread::sleep(Duration::from_millis(20));
+            for mounter in mounters {
+                mounter.join().expect("a thread that does not panic")?;
+            }
+            Ok(())
+        })?;
+        unload()?;
+        load_with_hold_0()?;
+    }
+    note(&format!("{tries} rmmods while others mounted"));
+    expect_loads(&before, ROUNDS * THREADS * MOUNTS)?;
+    for round in 0..ROUNDS {
+        for thread in 0..THREADS {
+            for mount in 0..MOUNTS {
+                umount(&path(round, thread, mount))?;
+            }
         }
-        for mounter in mounters {
-            mounter.join().expect("a thread that does not panic")?;
-        }
-        Ok(removed)
-    })?;
-    note(&format!("{removed} rmmods between {MOUNTS} mounts"));
-    ensure!(
-        removed > 1,
-        "expected rmmods between mounts, seen {removed}"
-    );
-    expect_loads(&before, MOUNTS)?;
-    for number in 0..MOUNTS {
-        umount(&format!("/tmp/of-many-{number}"))?;
     }
     bpf::expect_nothing_since(&before, "all umounts")?;
     unload()
