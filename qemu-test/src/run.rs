@@ -305,16 +305,19 @@ impl Bench {
         let Some(snapshots) = &self.snapshots else {
             return;
         };
-        let kind = format!("{}-{}cpu", kernel.release, boot.cpus);
+        let counted = match boot.accel {
+            Accel::CountedTcg => "-counted",
+            Accel::Kvm | Accel::Tcg => "",
+        };
+        let machine = format!("{}cpu{counted}", boot.cpus);
+        let kind = format!("{}-{machine}", kernel.release);
         boot.snapshot = snapshots.get(&kind, || {
             let mut waiter = Initramfs::new(kernel.machine);
             waiter.file("/init", &kernel.waiter)?;
             Ok(Boot {
                 initramfs: waiter,
                 args: Vec::new(),
-                log: boot
-                    .log
-                    .with_file_name(format!("snapshot-{}cpu.log", boot.cpus)),
+                log: boot.log.with_file_name(format!("snapshot-{machine}.log")),
                 cmdline: boot.cmdline.clone(),
                 image: boot.image.clone(),
                 snapshot: None,

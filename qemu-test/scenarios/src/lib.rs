@@ -80,7 +80,7 @@ pub enum Need {
     Builtin(&'static str),
     /// BusyBox, and the selftest of the kernel tree, at [`SELFTEST`].
     Selftest,
-    /// Time that counts instructions, so that two runs can be compared; from the start of a boot of its own.
+    /// Time that counts instructions, so that two runs can be compared.
     CountedTime,
     /// It is one of the few that tell whether a kernel can be used at all: [`SHORT`].
     Short,
@@ -147,10 +147,7 @@ impl Scenario {
     /// Whether it has a boot of its own, and starts from no snapshot.
     pub fn has_own_boot(&self) -> bool {
         self.needs.iter().any(|need| {
-            matches!(
-                need,
-                Need::OwnBoot | Need::Cmdline(_) | Need::Builtin(_) | Need::CountedTime
-            )
+            matches!(need, Need::OwnBoot | Need::Cmdline(_) | Need::Builtin(_))
         })
     }
 
