@@ -146,9 +146,9 @@ impl Scenario {
 
     /// Whether it has a boot of its own, and starts from no snapshot.
     pub fn has_own_boot(&self) -> bool {
-        self.needs.iter().any(|need| {
-            matches!(need, Need::OwnBoot | Need::Cmdline(_) | Need::Builtin(_))
-        })
+        self.needs
+            .iter()
+            .any(|need| matches!(need, Need::OwnBoot | Need::Cmdline(_) | Need::Builtin(_)))
     }
 
     /// Whether the kernel of a release is one that it is meant for.
