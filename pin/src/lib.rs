@@ -166,7 +166,8 @@ fn links_debug() -> Result<Option<OwnedFd>> {
 /// Runs the kernel's own modprobe: PATH may lack it.
 fn modprobe(args: &[&str]) -> Result<Output> {
     let path = std::fs::read_to_string("/proc/sys/kernel/modprobe")?;
-    Command::new(path.trim_end())
+    let path = path.trim_end();
+    Command::new(path)
         .args(args)
         .output()
         .with_context(|| format!("running {path}"))

@@ -57,6 +57,21 @@ pub struct Options {
     pub libbpf: bool,
 }
 
+impl Options {
+    /// What this asks for of one object.
+    pub fn request(&self, name: &str, object: &input::InputObject) -> worker::Request {
+        worker::Request {
+            name: name.to_owned(),
+            path: object.path.clone(),
+            byte_order: object.byte_order,
+            load: self.load.clone(),
+            kconfig: self.kconfig.clone(),
+            no_license: self.no_license,
+            no_line_info: self.no_line_info,
+        }
+    }
+}
+
 /// The files of one object: name to content.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
@@ -82,15 +97,7 @@ pub fn skeleton(request: &worker::Request, worker: &worker::Worker) -> Result<sk
 pub fn generate(input: &input::Input, options: &Options, worker: &worker::Worker) -> Result<Files> {
     let mut files = Files::new();
     for object in &input.objects {
-        let request = worker::Request {
-            name: input.name.clone(),
-            path: object.path.clone(),
-            byte_order: object.byte_order,
-            load: options.load.clone(),
-            kconfig: options.kconfig.clone(),
-            no_license: options.no_license,
-            no_line_info: options.no_line_info,
-        };
+        let request = options.request(&input.name, object);
         let skeleton = skeleton(&request, worker).map_err(|e| e.in_object(&object.label))?;
         let stem = format!("{}.lskel-{}", input.name, object.byte_order);
         let text = emit::rust(input, object.byte_order, &skeleton, &options.runtime)

@@ -12,7 +12,6 @@ use libbpf_rs::btf::{Btf, BtfKind, BtfType, HasSize, TypeId};
 use lskel_gen::commands::attr::prog_load;
 use lskel_gen::commands::{self, Command};
 use lskel_gen::skeleton::{ByteOrder, Skeleton};
-use lskel_gen::worker::Request;
 use std::fs;
 use std::path::Path;
 
@@ -184,15 +183,7 @@ fn the_kernel_is_told_the_same_with_fewer_types() {
     for name in ["btf", "externs", "globals", "slots"] {
         let input = common::compile(&common::object(&format!("{name}.bpf.c")));
         for object in &input.objects {
-            let request = Request {
-                name: name.into(),
-                path: object.path.clone(),
-                byte_order: object.byte_order,
-                load: Vec::new(),
-                kconfig: Some(common::object("externs.config")),
-                no_license: false,
-                no_line_info: false,
-            };
+            let request = common::options().request(name, object);
             let object = common::worker().run(&request).unwrap();
             let mut commands = commands::read(&object).unwrap();
             let (before, large) = said(&commands, object.byte_order, dir.path());
@@ -243,15 +234,7 @@ fn an_object_that_asks_for_the_number_of_a_type_keeps_its_btf() {
                 SEC(\"socket\") int look(void *ctx) { return bpf_core_type_id_local(struct mine); }\n";
     fs::write(&source, text).unwrap();
     for object in &common::compile(&source).objects {
-        let request = Request {
-            name: "x".into(),
-            path: object.path.clone(),
-            byte_order: object.byte_order,
-            load: Vec::new(),
-            kconfig: None,
-            no_license: false,
-            no_line_info: false,
-        };
+        let request = common::options().request("x", object);
         let object = common::worker().run(&request).unwrap();
         let mut commands = commands::read(&object).unwrap();
         let before = commands.clone();
@@ -262,18 +245,8 @@ fn an_object_that_asks_for_the_number_of_a_type_keeps_its_btf() {
 
 #[test]
 fn without_line_info_nothing_else_is_gone() {
-    let mut request = Request {
-        name: "btf".into(),
-        path: Default::default(),
-        byte_order: ByteOrder::Little,
-        load: Vec::new(),
-        kconfig: None,
-        no_license: false,
-        no_line_info: false,
-    };
     for object in &common::compile(&common::object("btf.bpf.c")).objects {
-        request.path = object.path.clone();
-        request.byte_order = object.byte_order;
+        let mut request = common::options().request("btf", object);
         let [with, without] = [false, true].map(|no_line_info| {
             request.no_line_info = no_line_info;
             lskel_gen::skeleton(&request, &common::worker()).unwrap()

@@ -5,7 +5,6 @@
 mod common;
 
 use lskel_gen::skeleton::{ByteOrder, What};
-use lskel_gen::worker::Request;
 use std::fs;
 
 #[test]
@@ -26,15 +25,7 @@ fn five_hundred_progs_are_loaded_in_order() {
     fs::write(&source, text).unwrap();
     let input = common::compile(&source);
     for object in &input.objects {
-        let request = Request {
-            name: "x".into(),
-            path: object.path.clone(),
-            byte_order: object.byte_order,
-            load: Vec::new(),
-            kconfig: None,
-            no_license: false,
-            no_line_info: false,
-        };
+        let request = common::options().request("x", object);
         let skeleton = lskel_gen::skeleton(&request, &common::worker()).unwrap();
         assert_eq!(skeleton.progs.len(), PROGS);
         let loads: Vec<_> = skeleton

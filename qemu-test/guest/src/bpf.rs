@@ -83,15 +83,6 @@ pub fn hash_map(name: &str, max_entries: u32, elements: u32) -> Result<MapHandle
 /// A prog that returns 0; with `btf_name`, one that has this function name in its BTF.
 pub fn prog(name: &str, btf_name: Option<&str>) -> Result<OwnedFd> {
     let btf = btf_name.map(btf_of_function).transpose()?;
-    let mov_r0_0 = sys::bpf_insn {
-        code: (sys::BPF_ALU64 | sys::BPF_MOV | sys::BPF_K) as u8,
-        ..Default::default()
-    };
-    let exit = sys::bpf_insn {
-        code: (sys::BPF_JMP | sys::BPF_EXIT) as u8,
-        ..Default::default()
-    };
-    let insns = [mov_r0_0, exit];
     let function = sys::bpf_func_info {
         insn_off: 0,
         type_id: BTF_FUNCTION,
@@ -106,7 +97,25 @@ pub fn prog(name: &str, btf_name: Option<&str>) -> Result<OwnedFd> {
         opts.func_info_cnt = 1;
         opts.func_info_rec_size = size_of_val(&function) as u32;
     }
-    load_prog(sys::BPF_PROG_TYPE_SOCKET_FILTER, name, &insns, &mut opts)
+    load_prog(
+        sys::BPF_PROG_TYPE_SOCKET_FILTER,
+        name,
+        &returning(0),
+        &mut opts,
+    )
+}
+
+/// The instructions of a prog that returns this number.
+pub fn returning(number: i32) -> [sys::bpf_insn; 2] {
+    let insn = |code: u32, imm| sys::bpf_insn {
+        code: code as u8,
+        imm,
+        ..Default::default()
+    };
+    [
+        insn(sys::BPF_ALU64 | sys::BPF_MOV | sys::BPF_K, number),
+        insn(sys::BPF_JMP | sys::BPF_EXIT, 0),
+    ]
 }
 
 /// Loads a prog of these instructions.
@@ -186,22 +195,13 @@ fn prog_of_a_function(
         btf_id > 0,
         "expected a function {function:?}, seen {btf_id}"
     );
-    let insn = |code: u32, imm| sys::bpf_insn {
-        code: code as u8,
-        imm,
-        ..Default::default()
-    };
-    let insns = [
-        insn(sys::BPF_ALU64 | sys::BPF_MOV | sys::BPF_K, number),
-        insn(sys::BPF_JMP | sys::BPF_EXIT, 0),
-    ];
     let mut opts = sys::bpf_prog_load_opts {
         sz: size_of::<sys::bpf_prog_load_opts>() as _,
         expected_attach_type: attach_type,
         attach_btf_id: btf_id as u32,
         ..Default::default()
     };
-    load_prog(prog_type, name, &insns, &mut opts)
+    load_prog(prog_type, name, &returning(number), &mut opts)
 }
 
 /// Does `BPF_PROG_TEST_RUN` of the prog of an id, without input: gives its return value.

@@ -22,6 +22,7 @@ use crate::bpf::{self, expect_both_files, Ids};
 use crate::kernel::{dmesg, expect_fds, fds, mount_bpffs, umount};
 use crate::ktap::note;
 use crate::start::{now, start};
+use crate::suite::read::table;
 use crate::user::install_commands;
 
 const MNT: &str = "/tmp/bpf";
@@ -65,16 +66,10 @@ pub fn the_first_mount_of_a_boot_has_both_files() -> Result<()> {
 
 /// The `uid` column of a prog in `progs.debug`.
 fn uid_of(mount: &str, prog: &str) -> Result<u32> {
-    let text = fs::read_to_string(format!("{mount}/progs.debug"))?;
-    let mut lines = text.lines().map(|line| line.split_whitespace());
-    let column = lines
-        .next()
-        .and_then(|mut header| header.position(|word| word == "uid"))
-        .context("no column uid")?;
-    let mut row = lines
-        .find(|words| words.clone().nth(1) == Some(prog))
-        .with_context(|| format!("no row of {prog}"))?;
-    Ok(row.nth(column).context("a short row")?.parse()?)
+    let rows = table(&fs::read_to_string(format!("{mount}/progs.debug"))?)?;
+    let row = rows.values().find(|row| row["name"] == prog);
+    let row = row.with_context(|| format!("no row of {prog}"))?;
+    Ok(row["uid"].parse()?)
 }
 
 pub fn progs_belong_to_root_whoever_mounts_first() -> Result<()> {

@@ -32,7 +32,7 @@ const MNT: &str = "/tmp/bpf";
 const ALL: [&str; 3] = ["maps.debug", "progs.debug", "links.debug"];
 
 /// The rows of a file, column names to words, by id. Each id once, each row as wide as the header has names.
-fn table(text: &str) -> Result<BTreeMap<u32, BTreeMap<String, String>>> {
+pub fn table(text: &str) -> Result<BTreeMap<u32, BTreeMap<String, String>>> {
     let mut lines = text.lines();
     let header = lines.next().context("expected a header, seen nothing")?;
     let columns: Vec<_> = header.split_whitespace().collect();
@@ -467,14 +467,6 @@ pub fn a_prog_has_its_functions_name_or_its_own_or_none() -> Result<()> {
 /// Loads a prog that can take the place of a function of another one.
 fn replacement(name: &str, of: &OwnedFd) -> Result<OwnedFd> {
     let btf = bpf::btf_of_function(name)?;
-    let insn = |code: u32| sys::bpf_insn {
-        code: code as u8,
-        ..Default::default()
-    };
-    let insns = [
-        insn(sys::BPF_ALU64 | sys::BPF_MOV | sys::BPF_K),
-        insn(sys::BPF_JMP | sys::BPF_EXIT),
-    ];
     let function = sys::bpf_func_info {
         insn_off: 0,
         type_id: bpf::BTF_FUNCTION,
@@ -489,7 +481,7 @@ fn replacement(name: &str, of: &OwnedFd) -> Result<OwnedFd> {
         attach_btf_id: bpf::BTF_FUNCTION,
         ..Default::default()
     };
-    bpf::load_prog(sys::BPF_PROG_TYPE_EXT, name, &insns, &mut opts)
+    bpf::load_prog(sys::BPF_PROG_TYPE_EXT, name, &bpf::returning(0), &mut opts)
 }
 
 pub fn a_prog_names_the_prog_that_it_was_loaded_for_until_it_is_attached() -> Result<()> {

@@ -278,7 +278,7 @@ pub fn with_hold_0_a_hundred_mounts_at_once_and_rmmods_between_leave_nothing() -
         }
         Ok(())
     };
-    let mut tries = 0;
+    let mut between = 0;
     for round in 0..ROUNDS {
         std::thread::scope(|scope| -> Result<()> {
             let mounters: Vec<_> = (0..THREADS)
@@ -287,7 +287,7 @@ pub fn with_hold_0_a_hundred_mounts_at_once_and_rmmods_between_leave_nothing() -
             // While a mount has the module it does not go.
             while mounters.iter().any(|mounter| !mounter.is_finished()) {
                 if unload().is_ok() {
-                    tries += 1;
+                    between += 1;
                     load_with_hold_0()?;
                 }
                 std::thread::sleep(Duration::from_millis(5));
@@ -300,7 +300,7 @@ pub fn with_hold_0_a_hundred_mounts_at_once_and_rmmods_between_leave_nothing() -
         unload()?;
         load_with_hold_0()?;
     }
-    note(&format!("{tries} rmmods while others mounted"));
+    note(&format!("{between} rmmods while others mounted"));
     expect_loads(&before, ROUNDS * THREADS * MOUNTS)?;
     for round in 0..ROUNDS {
         for thread in 0..THREADS {
