@@ -9,6 +9,12 @@
 //! [`kernel/bpf/inode.c`](srctree/kernel/bpf/inode.c)
 
 #![allow(unsafe_code, reason = "the kernel's bpf calls are made safe here")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "a library: what a module does not use is left out of it"
+)]
 
 mod attr;
 mod bindings;

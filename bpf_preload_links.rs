@@ -8,7 +8,7 @@
 
 #![deny(unsafe_code)]
 
-pub mod bpf;
+mod bpf;
 #[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
 #[cfg_attr(
     target_endian = "little",
@@ -16,7 +16,7 @@ pub mod bpf;
 )]
 #[cfg_attr(target_endian = "big", path = "iterators/links.lskel-big-endian.rs")]
 mod links;
-pub mod lskel;
+mod lskel;
 
 use bpf::link::IterLink;
 use kernel::prelude::*;

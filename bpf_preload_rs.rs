@@ -10,7 +10,7 @@
 
 #![deny(unsafe_code)]
 
-pub mod bpf;
+mod bpf;
 #[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
 #[cfg_attr(
     target_endian = "little",
@@ -21,7 +21,7 @@ pub mod bpf;
     path = "iterators/iterators.lskel-big-endian.rs"
 )]
 mod iterators;
-pub mod lskel;
+mod lskel;
 
 use bpf::{
     link::IterLink,
@@ -47,7 +47,6 @@ use kernel::{
 use lskel::initcall::late_initcall_sync;
 use lskel::{
     LoadError,
-    Loaded,
     Skeleton, //
 };
 
@@ -116,21 +115,26 @@ late_initcall_sync!(provide_built_in);
 
 /// Loads the progs and has mounts show their files from then on. [`None`] if that is switched off.
 fn provide(module: &'static ThisModule) -> Result<Option<Registration<DebugFiles>>> {
-    let files = DebugFiles {
+    let mut files = DebugFiles {
+        for_mounts: None,
         links: SetOnce::new(),
-        hold: !is_zero(module_parameters::hold.value()),
     };
+    let mut ready = true;
 
     if is_zero(module_parameters::enable.value()) {
         pr_info!("switched off by enable=0\n");
         return Ok(None);
     }
-    let mut ready = true;
-    if files.hold {
-        match files.ensure_loaded() {
+    if is_zero(module_parameters::hold.value()) {
+        let mut skel = open();
+
+        skel.keep().map_err(|e| files.failed(e))?;
+        files.for_mounts = Some(skel);
+    } else {
+        match files.load() {
             // What is built in is not loaded again by hand: where it may help, mounts try again.
-            Err(_) if cfg!(not(MODULE)) && files.may_load() => ready = false,
-            result => drop(result?),
+            Err(_) if cfg!(not(MODULE)) && !files.is_settled() => ready = false,
+            result => result?,
         }
     }
     let registration = Registration::new(module, files).inspect_err(|e| match *e {
@@ -151,11 +155,9 @@ fn say_ready() {
 const MAPS_DEBUG: LinkName = LinkName::new(c"maps.debug").unwrap();
 const PROGS_DEBUG: LinkName = LinkName::new(c"progs.debug").unwrap();
 
-/// Loads the progs.
-fn load() -> Result<Loaded<Iterators>, LoadError> {
-    Skeleton::<Iterators>::open()
-        .log_level(module_parameters::log_level.value())
-        .load()
+/// The progs, to be loaded.
+fn open() -> Skeleton<Iterators> {
+    Skeleton::open().log_level(module_parameters::log_level.value())
 }
 
 /// The links behind the files.
@@ -166,7 +168,7 @@ struct Links {
 
 impl Links {
     fn load() -> Result<Self, LoadError> {
-        let skel = load()?;
+        let skel = open().load()?;
 
         Ok(Self {
             maps: skel.prog(progs::dump_bpf_map).attach()?,
@@ -177,37 +179,36 @@ impl Links {
 
 /// `maps.debug` and `progs.debug`.
 struct DebugFiles {
+    /// With `hold=0`: what each mount loads.
+    for_mounts: Option<Skeleton<Iterators>>,
     /// With `hold=1`, once their progs are loaded. An error: they never will be.
     links: SetOnce<Result<Links>>,
-    hold: bool,
 }
 
 impl DebugFiles {
-    /// Whether the progs are not there yet, and a load may bring them.
-    fn may_load(&self) -> bool {
-        self.links.as_ref().is_none()
+    /// Whether the progs are there, or never will be: a load would bring nothing.
+    fn is_settled(&self) -> bool {
+        self.links.as_ref().is_some()
     }
 
-    /// Loads the progs, unless that is done or was refused for good. One call at a time.
-    fn ensure_loaded(&self) -> Result<&Links> {
-        if self.may_load() {
-            let links = Links::load().map_err(|e| self.failed(e))?;
+    /// Loads the progs. One call at a time.
+    fn load(&self) -> Result {
+        let links = Links::load().map_err(|e| self.failed(e))?;
 
-            self.links.populate(Ok(links));
-        }
-        match self.links.as_ref() {
-            Some(links) => links.as_ref().map_err(|e| *e),
-            None => Err(EAGAIN),
-        }
+        self.links.populate(Ok(links));
+        Ok(())
     }
 
     /// Loads progs that one mount has for itself.
-    fn load_for_a_mount(&self) -> Result<[PreloadLink<'_>; BPF_PRELOAD_LINKS]> {
+    fn load_for_a_mount(
+        &self,
+        skel: &Skeleton<Iterators>,
+    ) -> Result<[PreloadLink<'_>; BPF_PRELOAD_LINKS]> {
         if let Some(Err(e)) = self.links.as_ref() {
             return Err(*e);
         }
         let load = || {
-            let skel = load()?;
+            let skel = skel.load()?;
 
             Ok([
                 PreloadLink {
@@ -239,15 +240,19 @@ impl DebugFiles {
 
 impl Preload for DebugFiles {
     fn preload(&self) -> Result<[PreloadLink<'_>; BPF_PRELOAD_LINKS]> {
-        if !self.hold {
-            return self.load_for_a_mount();
+        if let Some(skel) = &self.for_mounts {
+            return self.load_for_a_mount(skel);
         }
-        let is_first = self.may_load();
-        let links = self.ensure_loaded()?;
-
-        if is_first {
+        if !self.is_settled() {
+            self.load()?;
             say_ready();
         }
+        let links = match self.links.as_ref() {
+            Some(Ok(links)) => links,
+            Some(Err(e)) => return Err(*e),
+            None => return Err(EAGAIN),
+        };
+
         Ok([
             PreloadLink {
                 name: MAPS_DEBUG,

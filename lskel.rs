@@ -26,6 +26,12 @@
 //! C header: [`tools/lib/bpf/skel_internal.h`](srctree/tools/lib/bpf/skel_internal.h)
 
 #![allow(unsafe_code, reason = "blobs are taken at their word here")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "a library: what a module does not use is left out of it"
+)]
 
 pub mod abi;
 mod advice;
@@ -54,10 +60,12 @@ pub use self::{
     },
     loader::Loader,
     object::{
+        init_data,
         Command,
         MapDef,
         MapId,
         Object,
+        ObjectData,
         ObjectDef,
         ProgDef,
         ProgId, //

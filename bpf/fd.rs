@@ -104,6 +104,7 @@ impl OwnedFd {
 }
 
 impl Drop for OwnedFd {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: by the type invariants the fd is not one that the task's system call began with
         // and may use without a reference to its file. In a table that is shared system calls hold
@@ -141,6 +142,7 @@ impl KeptOpen {
 }
 
 impl Drop for KeptOpen {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: by the type invariants this gives back the reference that we own.
         unsafe { bindings::fput(self.ptr.as_ptr()) };

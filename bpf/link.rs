@@ -85,6 +85,7 @@ impl Link {
 }
 
 impl Drop for Link {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: by the type invariants this gives back the reference that we own.
         unsafe { bindings::bpf_link_put(self.ptr.as_ptr()) };

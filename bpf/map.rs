@@ -222,6 +222,7 @@ impl<'a> FreezeGuard<'a> {
 }
 
 impl Drop for FreezeGuard<'_> {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: by the type invariants this task has locked it.
         unsafe { bindings::mutex_unlock(&raw mut (*self.map.as_ptr()).freeze_mutex) };
@@ -229,6 +230,7 @@ impl Drop for FreezeGuard<'_> {
 }
 
 impl Drop for Map {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: by the type invariants this gives back the reference that we own.
         unsafe { bindings::bpf_map_put(self.ptr.as_ptr()) };

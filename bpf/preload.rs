@@ -264,6 +264,7 @@ impl<P: Preload> Drop for Registration<P> {
 }
 
 /// Waits until each task that is preempted now has slept, or is in user space.
+#[inline]
 fn synchronize_tasks() {
     // SAFETY: FFI call without requirements but that the task may sleep, which is so where
     // registrations are dropped.
@@ -287,6 +288,7 @@ fn is_kernel_thread() -> bool {
 }
 
 /// Whether `owner`, this module, is being removed. Built in (NULL) it never is.
+#[inline]
 fn is_going(owner: *mut bindings::module) -> bool {
     if owner.is_null() {
         return false;

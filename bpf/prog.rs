@@ -60,6 +60,7 @@ impl Prog {
 }
 
 impl Drop for Prog {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: by the type invariants this gives back the reference that we own.
         unsafe { bindings::bpf_prog_put(self.ptr.as_ptr()) };

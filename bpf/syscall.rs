@@ -39,6 +39,7 @@ pub use super::attr::{
 ///
 /// Each address in `attr` that `cmd` uses must be that of kernel memory, valid for what the command
 /// does with it and as large as `attr` says.
+#[inline]
 unsafe fn bpf(cmd: bindings::bpf_cmd, attr: &mut bindings::bpf_attr) -> c_int {
     let size = size_of::<bindings::bpf_attr>() as c_uint;
 

@@ -114,6 +114,7 @@ impl UserBuf {
 }
 
 impl Drop for UserBuf {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: by the type invariants this task has the memory. If another thread has unmapped
         // it, what is there now is the process's own affair.

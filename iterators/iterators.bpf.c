@@ -38,10 +38,11 @@ SEC("iter/bpf_map")
 int dump_bpf_map(struct bpf_iter__bpf_map *ctx)
 {
 	/* The last column is a number or a '-'. */
-	static const char formats[2][72] = {
-		"%4u %-16s  %10u   %10lld %-24s %10u %10u 0x%08x %10s %10lld %10s\n",
-		"%4u %-16s  %10u   %10lld %-24s %10u %10u 0x%08x %10s %10lld %10u\n",
+	static const char formats[2][60] = {
+		"%4u %-18s%10u%13lld %-24s%11u%11u 0x%08x%11s%11lld%11s\n",
+		"%4u %-18s%10u%13lld %-24s%11u%11u 0x%08x%11s%11lld%11u\n",
 	};
+	struct seq_file *seq;
 	struct bpf_map *map = ctx->map;
 	const char *format = formats[0];
 	char type[40];
@@ -52,9 +53,9 @@ int dump_bpf_map(struct bpf_iter__bpf_map *ctx)
 
 	if (!map)
 		return 0;
-	header(ctx->meta,
-	       "  id name             max_entries  cur_entries type                            key      "
-	       "value      flags     frozen       refs     btf_id");
+	seq = header(ctx->meta,
+		     "  id name             max_entries  cur_entries type                            key      "
+		     "value      flags     frozen       refs     btf_id");
 
 	row.id = map->id;
 	row.name = (__u64)(map->name[0] ? map->name : none);
@@ -72,7 +73,7 @@ int dump_bpf_map(struct bpf_iter__bpf_map *ctx)
 		row.btf_id = map->btf->id;
 		format = formats[1];
 	}
-	bpf_seq_printf(ctx->meta->seq, format, sizeof(formats[0]), &row, sizeof(row));
+	bpf_seq_printf(seq, format, sizeof(formats[0]), &row, sizeof(row));
 	return 0;
 }
 
@@ -81,14 +82,15 @@ int dump_bpf_prog(struct bpf_iter__bpf_prog *ctx)
 {
 	static const char names[] = "%-16s %s %s";
 	/* The number of instructions is a number or a '-'. */
-	static const char formats[2][56] = {
-		"%4u %-63s %-24s %016llx %10llu %10u %10s %10s",
-		"%4u %-63s %-24s %016llx %10llu %10u %10u %10s",
+	static const char formats[2][44] = {
+		"%4u %-64s%-25s%016llx%11llu%11u%11s%11s",
+		"%4u %-64s%-25s%016llx%11llu%11u%11u%11s",
 	};
-	static const char rest_formats[2][52] = {
-		" %15llu %18llu %15llu %10llu %10u %6u %8u -\n",
-		" %15llu %18llu %15llu %10llu %10u %6u %8u %s/%s\n",
+	static const char rest_formats[2][44] = {
+		"%16llu%19llu%16llu%11llu%11u%7u%9u -\n",
+		"%16llu%19llu%16llu%11llu%11u%7u%9u %s/%s\n",
 	};
+	struct seq_file *seq;
 	struct bpf_prog *prog = ctx->prog;
 	const char *format = rest_formats[0];
 	struct bpf_prog_stats *stats;
@@ -112,10 +114,10 @@ int dump_bpf_prog(struct bpf_iter__bpf_prog *ctx)
 
 	if (!prog)
 		return 0;
-	header(ctx->meta,
-	       "  id name             attached target                                type               "
-	       "      tag                   jited     xlated   verified  sleepable         run_cnt      "
-	       "  run_time_ns          misses        age        uid   maps subprogs whole");
+	seq = header(ctx->meta,
+		     "  id name             attached target                                type               "
+		     "      tag                   jited     xlated   verified  sleepable         run_cnt      "
+		     "  run_time_ns          misses        age        uid   maps subprogs whole");
 	aux = prog->aux;
 
 	/*
@@ -182,9 +184,9 @@ summed:
 		bpf_snprintf(first, sizeof(first), names, (__u64 *)&words, sizeof(words));
 		format = rest_formats[1];
 	}
-	bpf_seq_printf(ctx->meta->seq, formats[bpf_core_field_exists(aux->verified_insns)],
+	bpf_seq_printf(seq, formats[bpf_core_field_exists(aux->verified_insns)],
 		       sizeof(formats[0]), &row, sizeof(row));
-	bpf_seq_printf(ctx->meta->seq, format, sizeof(rest_formats[0]), &rest, sizeof(rest));
+	bpf_seq_printf(seq, format, sizeof(rest_formats[0]), &rest, sizeof(rest));
 	return 0;
 }
 

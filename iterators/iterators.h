@@ -9,15 +9,19 @@
  *
  * All of this is verified at each load, and the code is laid out so that this costs little:
  *
- * - The kernel looks for each struct or enum that CO-RE asks for among all of its types: some
- *   1,500,000 instructions of the machine for each name. So no name is asked for that can be done
- *   without: what user space knows, too, and the contexts of iterators, have fixed places.
+ * - The kernel looks for each struct that CO-RE asks for among all of its types: some 1,500,000
+ *   instructions of the machine for each name. So no name is asked for that can be done without:
+ *   what user space knows, too, and the contexts of iterators, have fixed places. (Enums, of which
+ *   only the id is asked, lskel-gen has found in a cheaper way.)
  * - Each BPF instruction costs some 30,000, most of it for finding out which registers are live.
  *   So a row is one call or two of bpf_seq_printf(), whose arguments are stored where they are
  *   found; pointers are followed by loads, after a cast, and not by calls.
  * - The verifier goes through what follows a branch once for each state that comes out of it. Loops
  *   come first, while there is little to tell states apart. Where one pointer or another is
  *   printed, forget() makes a number of it, as all states are the same then.
+ *
+ * What a row costs is mostly the kernel's printf: some 80 instructions for each piece of a format. So
+ * widths have room for the space before a column, where what is printed is never that long.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -45,12 +49,7 @@ typedef struct {
 	__s64 counter;
 } atomic64_t;
 
-/* The first member of a type is the offset of its name, also in files: see linux/btf.h. */
-typedef __u32 btf_type;
-
 struct btf {
-	const char *strings;
-	btf_type **types;
 	__u32 id;
 } __core;
 
@@ -73,13 +72,17 @@ struct user_struct {
 	} uid;
 } __core;
 
+/* KSYM_NAME_LEN is no part of what is promised: only the start of a name is asked for. */
+struct bpf_ksym {
+	char name[64];
+} __core;
+
 struct bpf_prog_aux {
 	__u32 id;
 	char name[BPF_OBJ_NAME_LEN];
 	const char *attach_func_name;
 	struct bpf_prog *dst_prog;
-	struct bpf_func_info *func_info;
-	struct btf *btf;
+	struct bpf_ksym ksym;
 	__u32 used_map_cnt;
 	__u32 func_cnt;
 	struct bpf_prog **func;
@@ -127,12 +130,15 @@ static const char none[] = "-";
 
 /*
  * Prints the header before the first row. There always is one: this iterator's own map, prog or
- * link.
+ * link. Gives the file that is written to.
  */
 #define header(meta, text) ({							\
 	static const char line[] = text "\n";					\
+	struct seq_file *seq = (meta)->seq;					\
+										\
 	if (!(meta)->seq_num)							\
-		bpf_seq_write((meta)->seq, line, sizeof(line) - 1);		\
+		bpf_seq_write(seq, line, sizeof(line) - 1);			\
+	seq;									\
 })
 
 /*
@@ -157,13 +163,14 @@ static __always_inline const char *own_name(struct bpf_prog_aux *aux)
 	return aux->name[0] ? aux->name : none;
 }
 
-/* The whole name of a prog's function, from its BTF. A prog without BTF has only its own. */
+/*
+ * The whole name of a prog's function, if it has BTF, else its own: both are the end of its symbol,
+ * bpf_prog_TAG_NAME, see bpf_prog_ksym_set_name(). A prog that the JIT has not compiled has no
+ * symbol.
+ */
 static __always_inline const char *prog_name(struct bpf_prog_aux *aux)
 {
-	btf_type *type;
+	const char *name = &aux->ksym.name[sizeof("bpf_prog_") - 1 + 2 * BPF_TAG_SIZE + 1];
 
-	if (!aux->func_info)
-		return own_name(aux);
-	type = AT(aux->btf->types + aux->func_info->type_id);
-	return aux->btf->strings + AT(type);
+	return *name ? name : own_name(aux);
 }

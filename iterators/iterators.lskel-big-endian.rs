@@ -7,6 +7,7 @@
 #![allow(non_snake_case, non_upper_case_globals, reason = "names stay with C")]
 
 use crate::lskel::{
+    init_data,
     Command,
     MapDef,
     MapId,
@@ -24,18 +25,18 @@ pub(crate) enum Iterators {}
 unsafe impl Object for Iterators {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"iterators",
-        data: include_bytes!("iterators.lskel-big-endian.data"),
-        btf: Some(2672),
+        data: init_data!("iterators.lskel-big-endian.data"),
+        btf: Some(2560),
         maps: &[
             // 0: `iterator.rodata`
             MapDef {
                 name: c"iterator.rodata",
                 map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
                 key_size: 4,
-                value_size: 770,
+                value_size: 706,
                 max_entries: 1,
-                attr: 2704,
-                value: Some(2768),
+                attr: 2592,
+                value: Some(2656),
                 frozen: true,
             },
         ],
@@ -46,7 +47,7 @@ unsafe impl Object for Iterators {
                 section: c"iter/bpf_map",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
-                attr: 4248,
+                attr: 4064,
             },
             // 1: `dump_bpf_prog`
             ProgDef {
@@ -54,7 +55,7 @@ unsafe impl Object for Iterators {
                 section: c"iter/bpf_prog",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
-                attr: 6800,
+                attr: 6512,
             },
         ],
         commands: &[
@@ -64,10 +65,12 @@ unsafe impl Object for Iterators {
             (5, Command::FreezeMap(0)),
             (12, Command::Find(0, c"bpf_iter_bpf_map")),
             (15, Command::Find(0, c"bpf_map_sum_elem_count")),
-            (18, Command::LoadProg(0)),
-            (25, Command::Find(1, c"bpf_iter_bpf_prog")),
-            (28, Command::Find(1, c"bpf_prog_active")),
-            (33, Command::Find(1, c"bpf_rdonly_cast")),
+            (18, Command::Find(0, c"bpf_map_type")),
+            (20, Command::LoadProg(0)),
+            (27, Command::Find(1, c"bpf_iter_bpf_prog")),
+            (30, Command::Find(1, c"bpf_prog_active")),
+            (35, Command::Find(1, c"bpf_rdonly_cast")),
+            (42, Command::Find(1, c"bpf_prog_type")),
             (44, Command::LoadProg(1)),
         ],
     };
@@ -77,7 +80,7 @@ unsafe impl Object for Iterators {
 pub(crate) mod maps {
     use super::*;
 
-    /// `iterator.rodata`, array, 1 entry of 770 bytes.
+    /// `iterator.rodata`, array, 1 entry of 706 bytes.
     pub(crate) const rodata: MapId<Iterators> = MapId::new::<0>();
 }
 

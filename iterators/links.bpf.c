@@ -208,12 +208,13 @@ int dump_bpf_link(struct bpf_iter__bpf_link *ctx)
 	struct {
 		__u64 id, type, prog, name, attach, target_id, target;
 	} row;
+	struct seq_file *seq;
 
 	if (!link)
 		return 0;
-	header(ctx->meta,
-	       "  id type                           prog name             attach                    "
-	       "target_id target");
+	seq = header(ctx->meta,
+		     "  id type                           prog name             attach                    "
+		     "target_id target");
 
 	/*
 	 * What it is attached to: a name, and a number that bpf(2) or another tool knows. Of a device,
@@ -331,7 +332,7 @@ clean:
 		row.target_id = (__u64)none;
 		format -= sizeof(formats[0][0]);
 	}
-	bpf_seq_printf(ctx->meta->seq, format, sizeof(formats[0][0]), &row, sizeof(row));
+	bpf_seq_printf(seq, format, sizeof(formats[0][0]), &row, sizeof(row));
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #![allow(non_snake_case, non_upper_case_globals, reason = "names stay with C")]
 
 use crate::lskel::{
+    init_data,
     Command,
     MapDef,
     MapId,
@@ -24,8 +25,8 @@ pub(crate) enum Links {}
 unsafe impl Object for Links {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"links",
-        data: include_bytes!("links.lskel-little-endian.data"),
-        btf: Some(3912),
+        data: init_data!("links.lskel-little-endian.data"),
+        btf: Some(3832),
         maps: &[
             // 0: `links.rodata`
             MapDef {
@@ -34,8 +35,8 @@ unsafe impl Object for Links {
                 key_size: 4,
                 value_size: 296,
                 max_entries: 1,
-                attr: 3944,
-                value: Some(4008),
+                attr: 3864,
+                value: Some(3928),
                 frozen: true,
             },
         ],
@@ -46,7 +47,7 @@ unsafe impl Object for Links {
                 section: c"iter/bpf_link",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
-                attr: 7344,
+                attr: 7176,
             },
         ],
         commands: &[
@@ -56,6 +57,8 @@ unsafe impl Object for Links {
             (5, Command::FreezeMap(0)),
             (12, Command::Find(0, c"bpf_iter_bpf_link")),
             (15, Command::Find(0, c"bpf_rdonly_cast")),
+            (46, Command::Find(0, c"bpf_link_type")),
+            (48, Command::Find(0, c"bpf_attach_type")),
             (50, Command::LoadProg(0)),
         ],
     };

@@ -58,6 +58,9 @@ pub(super) fn on(step: Step, error: Error) -> Option<&'static str> {
         Step::LoadLoaderProg | Step::LoadProg(_) if error == EINVAL && reads_are_locked_down() => {
             Some("the kernel is locked down: progs may not read its memory")
         }
+        Step::ReadData if error == ENXIO => {
+            Some("they went when the module's init had returned: keep() them there")
+        }
         Step::RunLoaderProg if error == EINVAL => Some("the kernel needs CONFIG_BPF_JIT"),
         Step::Find { .. } if error == EINVAL => Some("the kernel needs CONFIG_DEBUG_INFO_BTF"),
         Step::Find { .. } => Some("this kernel is too old for it, or configured without it"),

@@ -20,6 +20,8 @@ use kernel::{
 pub enum Step {
     /// Memory for it.
     Alloc,
+    /// The object's data are copied.
+    ReadData,
     /// `BPF_MAP_CREATE` for the loader's data.
     CreateLoaderMap,
     /// The loader's data are put into its map.
@@ -116,6 +118,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, name) = match *self {
             Step::Alloc => ("allocate memory", c""),
+            Step::ReadData => ("read its data", c""),
             Step::CreateLoaderMap => ("create the loader map", c""),
             Step::FillLoaderMap => ("fill the loader map", c""),
             Step::LoadLoaderProg => ("load the loader prog", c""),
@@ -144,6 +147,7 @@ impl fmt::Display for Step {
 }
 
 /// Not every kernel that this builds for has a name for it in Rust.
+#[inline]
 pub(super) fn eopnotsupp() -> Error {
     Error::from_errno(-(bindings::EOPNOTSUPP as c_int))
 }

@@ -89,6 +89,7 @@ impl Log {
         };
 
         let left_out = lines().count().saturating_sub(Self::MAX_LINES);
+
         if left_out > 0 {
             pr_err!("{object}: {about}: ({left_out} lines left out)\n");
         }

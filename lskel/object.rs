@@ -9,7 +9,8 @@ use super::prog::{
 use core::marker::PhantomData;
 use kernel::{
     bindings,
-    prelude::*, //
+    prelude::*,
+    sync::rcu, //
 };
 
 /// A BPF object as `lskel-gen` emits it.
@@ -30,7 +31,7 @@ pub struct ObjectDef {
     /// Its name.
     pub name: &'static CStr,
     /// What the loader prog works on.
-    pub data: &'static [u8],
+    pub data: ObjectData,
     /// Offset of the `bpf_attr` of `BPF_BTF_LOAD`, if it has BTF.
     pub btf: Option<u32>,
     /// Its maps.
@@ -40,6 +41,105 @@ pub struct ObjectDef {
     /// What its table does, for the records that can fail: each with the number of its first record,
     /// in ascending order.
     pub commands: &'static [(u32, Command)],
+}
+
+/// An object's data, where the generated file has them.
+///
+/// # Invariants
+///
+/// `bytes` stay as they are for as long as the kernel or module runs; or, if `module` is not NULL,
+/// they are in the init memory of that module.
+pub struct ObjectData {
+    bytes: *const [u8],
+    module: *mut bindings::module,
+}
+
+// SAFETY: what the pointers lead to is only read.
+unsafe impl Send for ObjectData {}
+
+// SAFETY: as above.
+unsafe impl Sync for ObjectData {}
+
+impl ObjectData {
+    /// Data that stay.
+    pub const fn new(bytes: &'static [u8]) -> Self {
+        // INVARIANT: by its lifetime.
+        Self {
+            bytes,
+            module: core::ptr::null_mut(),
+        }
+    }
+
+    /// Data that a module has only while its init runs: [`init_data`] makes them.
+    ///
+    /// # Safety
+    ///
+    /// `bytes` must be a static in the init memory of `module`, or `module` must be NULL and they
+    /// must stay.
+    pub const unsafe fn in_init(bytes: *const [u8], module: *mut bindings::module) -> Self {
+        // INVARIANT: by this function's contract.
+        Self { bytes, module }
+    }
+
+    /// In bytes.
+    pub(super) const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// A copy of them.
+    ///
+    /// # Errors
+    ///
+    /// `ENXIO` if they were in init memory that may be gone; `ENOMEM`.
+    pub(super) fn copy(&self) -> Result<KVVec<u8>> {
+        let mut copy = KVVec::with_capacity(self.len(), GFP_KERNEL)?;
+        let _guard = rcu::read_lock();
+
+        if !self.is_there() {
+            return Err(ENXIO);
+        }
+        // SAFETY: by the type invariants they are there, or were a moment ago: `do_free_init()`
+        // waits for who is in an RCU read-side critical section by then. Read at run time, the
+        // address stays out of the code, where modpost would warn of it.
+        let bytes = unsafe { &*(&raw const self.bytes).read_volatile() };
+
+        // There is room.
+        copy.extend_from_slice(bytes, GFP_ATOMIC)?;
+        Ok(copy)
+    }
+
+    /// Whether the module's init is running, if it matters.
+    fn is_there(&self) -> bool {
+        if self.module.is_null() {
+            return true;
+        }
+        // SAFETY: the module whose code is running is there.
+        let state = unsafe { (&raw const (*self.module).state).read_volatile() };
+
+        state == bindings::module_state_MODULE_STATE_COMING
+    }
+}
+
+/// Includes a file as [`ObjectData`]. A module has them in its init memory, which is free again when
+/// its init has returned.
+#[macro_export]
+macro_rules! init_data {
+    ($file:literal) => {{
+        #[cfg_attr(MODULE, link_section = ".init.rodata")]
+        static DATA: [u8; include_bytes!($file).len()] = *include_bytes!($file);
+
+        #[cfg(MODULE)]
+        extern "C" {
+            static __this_module: u8;
+        }
+        #[cfg(MODULE)]
+        let module = (&raw const __this_module).cast_mut().cast();
+        #[cfg(not(MODULE))]
+        let module = ::core::ptr::null_mut();
+
+        // SAFETY: by its section, and what the linker calls the module that this is linked into.
+        unsafe { $crate::lskel::ObjectData::in_init(&raw const DATA, module) }
+    }};
 }
 
 /// What an object says of a map.
@@ -130,3 +230,5 @@ impl<O: Object, K: Kind> ProgId<O, K> {
         self.0
     }
 }
+
+pub use init_data;

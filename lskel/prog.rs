@@ -182,7 +182,7 @@ impl Prog<'_, Iter> {
     }
 
     /// Attaches it to what it is to go through.
-    #[inline]
+    #[inline(never)]
     pub fn attach_iter(&self, target: IterTarget<'_>) -> Result<IterLink, LoadError> {
         self.any
             .link(&LinkTarget::Iter(target))?

@@ -105,7 +105,7 @@ impl<O> Skeleton<O> {
     ///
     /// A [`LoadError`]: nothing of the object is left in the kernel then. What the kernel has
     /// logged of the prog that it refused is in dmesg.
-    pub fn load(self) -> Result<Loaded<O>, LoadError> {
+    pub fn load(&self) -> Result<Loaded<O>, LoadError> {
         let loader = twice(|_| Loader::new(&[self.def]))?;
 
         self.load_with(&loader)
@@ -116,9 +116,16 @@ impl<O> Skeleton<O> {
     /// # Errors
     ///
     /// As [`Self::load`]; `E2BIG` if the loader is too small.
-    pub fn load_with(self, loader: &Loader) -> Result<Loaded<O>, LoadError> {
+    pub fn load_with(&self, loader: &Loader) -> Result<Loaded<O>, LoadError> {
+        match &self.data {
+            Some(data) => self.load_data(loader, data),
+            None => self.load_data(loader, &self.copy_data()?),
+        }
+    }
+
+    /// Loads the object with these data, which are its own or a changed copy.
+    fn load_data(&self, loader: &Loader, data: &[u8]) -> Result<Loaded<O>, LoadError> {
         let def = self.def;
-        let data = self.data.as_deref().unwrap_or(def.data);
         // SAFETY: by the type invariants.
         let load = |log: Option<&Log>| unsafe { loader.load(def, data, log) };
         let fds = twice(|first| {
@@ -149,17 +156,26 @@ impl<O> Skeleton<O> {
         })
     }
 
-    /// The object's data, to be changed.
-    fn data_mut(&mut self) -> Result<&mut [u8]> {
-        match &mut self.data {
-            Some(data) => Ok(data),
-            none => {
-                let mut data = KVVec::new();
+    /// Keeps the object's data, of which a module has only while its init runs: it can be loaded
+    /// later, too.
+    ///
+    /// # Errors
+    ///
+    /// `ENXIO` if that was before; `ENOMEM`.
+    pub fn keep(&mut self) -> Result<(), LoadError> {
+        self.data_mut().map(drop)
+    }
 
-                data.extend_from_slice(self.def.data, GFP_KERNEL)?;
-                Ok(none.insert(data))
-            }
+    fn copy_data(&self) -> Result<KVVec<u8>, LoadError> {
+        self.def.data.copy().map_err(|e| Step::ReadData.failed(e))
+    }
+
+    /// The object's data, to be changed.
+    fn data_mut(&mut self) -> Result<&mut [u8], LoadError> {
+        if self.data.is_none() {
+            self.data = Some(self.copy_data()?);
         }
+        Ok(self.data.as_deref_mut().unwrap_or_default())
     }
 }
 
@@ -173,9 +189,10 @@ impl<O: Object> Skeleton<O> {
         let (_, def) = section.map();
         let name = def.map_or(c"", |def| def.name);
 
-        self.data_mut()
-            .and_then(|data| within(def.ok_or(EINVAL)?, data).ok_or(EINVAL))
-            .map_err(|e| Step::Globals(name).failed(e))
+        let data = self.data_mut()?;
+
+        def.and_then(|def| within(def, data))
+            .ok_or_else(|| Step::Globals(name).failed(EINVAL))
     }
 
     /// Makes a map have room for this many elements.
@@ -184,21 +201,15 @@ impl<O: Object> Skeleton<O> {
     ///
     /// `ENOMEM`.
     pub fn set_max_entries(&mut self, map: MapId<O>, max_entries: u32) -> Result<(), LoadError> {
-        let set = |this: &mut Self| -> Result {
-            let def = this.def.maps.get(map.index()).ok_or(EINVAL)?;
-            let at =
-                def.attr as usize + offset_of!(bindings::bpf_attr, __bindgen_anon_1.max_entries);
-            let bytes = this
-                .data_mut()?
-                .get_mut(at..)
-                .and_then(|data| data.first_chunk_mut())
-                .ok_or(EINVAL)?;
+        let at = self.def.maps.get(map.index()).map_or(usize::MAX, |def| {
+            def.attr as usize + offset_of!(bindings::bpf_attr, __bindgen_anon_1.max_entries)
+        });
 
-            *bytes = max_entries.to_ne_bytes();
-            Ok(())
-        };
-
-        set(self).map_err(|e| Step::Alloc.failed(e))
+        self.data_mut()?
+            .get_mut(at..)
+            .and_then(|data| data.first_chunk_mut())
+            .map(|bytes| *bytes = max_entries.to_ne_bytes())
+            .ok_or_else(|| Step::Alloc.failed(EINVAL))
     }
 }
 

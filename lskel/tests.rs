@@ -4,7 +4,10 @@
 
 use super::{
     abi,
-    object::ObjectDef,
+    object::{
+        ObjectData,
+        ObjectDef, //
+    },
     LoadError,
     Skeleton,
     Step, //
@@ -23,7 +26,7 @@ use kernel::{
 const fn object(data: &'static [u8]) -> ObjectDef {
     ObjectDef {
         name: c"broken",
-        data,
+        data: ObjectData::new(data),
         btf: None,
         maps: &[],
         progs: &[],

@@ -7,8 +7,8 @@
 
 #![deny(unsafe_code)]
 
-pub mod bpf;
-pub mod lskel;
+mod bpf;
+mod lskel;
 
 use core::borrow::Borrow;
 use kernel::prelude::*;

@@ -7,6 +7,7 @@
 #![allow(non_snake_case, non_upper_case_globals, reason = "names stay with C")]
 
 use crate::lskel::{
+    init_data,
     Command,
     Frozen,
     Globals,
@@ -28,7 +29,7 @@ pub(crate) enum Features {}
 unsafe impl Object for Features {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"features",
-        data: include_bytes!("features.lskel-little-endian.data"),
+        data: init_data!("features.lskel-little-endian.data"),
         btf: Some(3168),
         maps: &[
             // 0: `jump_table`

@@ -6,7 +6,7 @@
 
 #![allow(unsafe_code, reason = "a test: it breaks rules on purpose")]
 
-pub mod bpf;
+mod bpf;
 
 use bpf::{
     map::Map,

@@ -4,8 +4,8 @@
 
 #![deny(unsafe_code)]
 
-pub mod bpf;
-pub mod lskel;
+mod bpf;
+mod lskel;
 #[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
 #[cfg_attr(
     target_endian = "little",

@@ -23,8 +23,8 @@
     reason = "a test: what user space hands in is taken at its word"
 )]
 
-pub mod bpf;
-pub mod lskel;
+mod bpf;
+mod lskel;
 
 use bpf::{
     fd::{
@@ -58,6 +58,7 @@ use kernel::{
 use lskel::{
     Command,
     MapDef,
+    ObjectData,
     ObjectDef,
     ProgDef,
     Skeleton, //
@@ -222,7 +223,7 @@ fn load(mut request: Request<'_>) -> Result<KVec<KeptOpen>> {
     let def = unsafe {
         ObjectDef {
             name: c"blob",
-            data: &*core::ptr::from_ref(request.bytes(len)?),
+            data: ObjectData::new(&*core::ptr::from_ref(request.bytes(len)?)),
             btf,
             maps: &*core::ptr::from_ref(&*map_defs),
             progs: &*core::ptr::from_ref(&*prog_defs),

@@ -8,12 +8,12 @@
 
 #![deny(unsafe_code)]
 
-pub mod bpf;
+mod bpf;
 #[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
 #[cfg_attr(target_endian = "little", path = "features.lskel-little-endian.rs")]
 #[cfg_attr(target_endian = "big", path = "features.lskel-big-endian.rs")]
 mod features;
-pub mod lskel;
+mod lskel;
 
 use bpf::link::Link;
 use features::{

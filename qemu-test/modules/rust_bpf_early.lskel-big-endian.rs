@@ -7,6 +7,7 @@
 #![allow(non_snake_case, non_upper_case_globals, reason = "names stay with C")]
 
 use crate::lskel::{
+    init_data,
     Command,
     Globals,
     MapDef,
@@ -27,7 +28,7 @@ pub(crate) enum RustBpfEarly {}
 unsafe impl Object for RustBpfEarly {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"rust_bpf_early",
-        data: include_bytes!("rust_bpf_early.lskel-big-endian.data"),
+        data: init_data!("rust_bpf_early.lskel-big-endian.data"),
         btf: Some(408),
         maps: &[
             // 0: `rust_bpf.bss`

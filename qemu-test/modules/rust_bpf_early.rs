@@ -5,7 +5,7 @@
 
 #![deny(unsafe_code)]
 
-pub mod bpf;
+mod bpf;
 #[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
 #[cfg_attr(
     target_endian = "little",
@@ -13,7 +13,7 @@ pub mod bpf;
 )]
 #[cfg_attr(target_endian = "big", path = "rust_bpf_early.lskel-big-endian.rs")]
 mod early;
-pub mod lskel;
+mod lskel;
 
 use bpf::link::Link;
 use early::{

@@ -5,12 +5,16 @@
 //! An object file has types for all that its C file had, and for its sections. The kernel looks at those of functions,
 //! CO-RE relocations, keys and values of maps, at what these lead to, and at the tags on them. The rest is left out,
 //! and what is left gets new numbers; so do the strings. An object that asks for such a number keeps its BTF as it is.
+//!
+//! CO-RE goes through all types of the kernel for each name, and so costs a million and a half instructions for it. Where
+//! all that is asked of a type is its id, it is looked up as symbols are, in a sorted list.
 
 use crate::commands::attr::{map_create, prog_load};
-use crate::commands::{Command, LoadProg, NewMap};
+use crate::commands::{Command, How, LoadProg, NewMap, Symbol, Use};
+use crate::insn::LD_IMM64;
 use crate::skeleton::ByteOrder;
 use crate::{Error, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Size of the header, in bytes; what is there, in words.
 const HEADER: usize = 24;
@@ -274,10 +278,13 @@ const LINE: Column = Column { size: 16, at: 8 };
 const RELO_TYPE: Column = Column { size: 16, at: 4 };
 const ACCESS: Column = Column { size: 16, at: 8 };
 
+const RELO_INSN: Column = Column { size: 16, at: 0 };
 const RELO_KIND: Column = Column { size: 16, at: 12 };
 
 /// The CO-RE relocation whose result is the number of a type of the object.
 const TYPE_ID_LOCAL: u32 = 6;
+/// The one whose result is the number of a type of the kernel.
+const TYPE_ID_TARGET: u32 = 7;
 
 impl Column {
     /// The numbers as they are.
@@ -316,37 +323,116 @@ const MAP_TYPES: [usize; 2] = [
     map_create::BTF_VALUE_TYPE_ID as usize,
 ];
 
-/// Takes out of the BTF what no command needs.
-pub fn shrink(commands: &mut [Command], byte_order: ByteOrder) -> Result<()> {
+/// The BTF that the commands load, and its bytes.
+fn read(commands: &[Command], byte_order: ByteOrder) -> Result<Option<(Btf, Vec<u8>)>> {
     let bytes = commands.iter().find_map(|command| match command {
         Command::LoadBtf { btf } => Some(btf.clone()),
         _ => None,
     });
     let Some(bytes) = bytes else {
-        return Ok(());
+        return Ok(None);
     };
-    let unknown = || {
-        Error::unsupported(
+    let is_known = loads(commands).all(|load| known(load, byte_order));
+    match Btf::read(&bytes, byte_order) {
+        Some(btf) if is_known => Ok(Some((btf, bytes))),
+        _ => Err(Error::unsupported(
             "the object's BTF has what lskel-gen does not know",
             "use another clang",
-        )
-    };
-    let old = Btf::read(&bytes, byte_order).ok_or_else(unknown)?;
-    if commands
-        .iter()
-        .any(|command| matches!(command, Command::LoadProg(load) if !known(load, byte_order)))
-    {
-        return Err(unknown());
+        )),
     }
+}
+
+fn loads(commands: &[Command]) -> impl Iterator<Item = &LoadProg> {
+    commands.iter().filter_map(|command| match command {
+        Command::LoadProg(load) => Some(&**load),
+        _ => None,
+    })
+}
+
+/// The CO-RE relocations of a prog, each with what is asked, the type, and the offset of the instruction.
+fn relocations(
+    load: &LoadProg,
+    byte_order: ByteOrder,
+) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
+    let of = move |column: &'static Column| column.read(&load.core_relos, byte_order);
+    of(&RELO_KIND)
+        .zip(of(&RELO_TYPE))
+        .zip(of(&RELO_INSN))
+        .map(|((kind, ty), insn)| (kind, ty, insn))
+}
+
+/// Has types of which only the id is asked found by their names.
+pub fn find_by_name(commands: &mut [Command], byte_order: ByteOrder) -> Result<()> {
+    let Some((btf, _)) = read(commands, byte_order)? else {
+        return Ok(());
+    };
+    let symbol = |id: u32| {
+        let ty = btf.get(id)?;
+        let name = String::from_utf8_lossy(btf.string(ty.words[NAME])?).into_owned();
+        // What follows is the object's own: a flavour.
+        let name = name.split("___").next().unwrap_or_default().to_owned();
+        (!name.is_empty()).then(|| Symbol {
+            name,
+            kind: Some(ty.kind()),
+            weak: false,
+        })
+    };
+    // CO-RE looks for these anyway; or says whether they are there.
+    let others: BTreeSet<_> = loads(commands)
+        .flat_map(|load| relocations(load, byte_order))
+        .filter(|(kind, ..)| *kind != TYPE_ID_TARGET)
+        .filter_map(|(_, id, _)| symbol(id))
+        .collect();
+
+    for command in commands {
+        let Command::LoadProg(load) = command else {
+            continue;
+        };
+        let found: BTreeMap<_, _> = relocations(load, byte_order)
+            .filter(|(kind, ..)| *kind == TYPE_ID_TARGET)
+            .filter(|(.., insn)| load.insns.get(*insn as usize) == Some(&LD_IMM64))
+            .filter_map(|(_, id, insn)| Some((insn, symbol(id)?)))
+            .filter(|(_, symbol)| !others.contains(symbol))
+            .collect();
+        let size = RELO_KIND.size;
+        load.core_relos = load
+            .core_relos
+            .chunks_exact(size)
+            .filter(|record| {
+                let insn = RELO_INSN.read(record, byte_order).next();
+                insn.is_none_or(|insn| !found.contains_key(&insn))
+            })
+            .flatten()
+            .copied()
+            .collect();
+        let count = (load.core_relos.len() / size) as u32;
+        let at = prog_load::CORE_RELO_CNT as usize;
+        if let Some(place) = load.attr.get_mut(at..at + 4) {
+            place.copy_from_slice(&byte_order.u32(count));
+        }
+        for (insn, symbol) in found {
+            // It had the object's own number, which counts no more.
+            let imm = insn as usize + 4;
+            load.insns[imm..imm + 4].fill(0);
+            load.uses.push(Use {
+                insn,
+                symbol,
+                how: How::TypeId,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Takes out of the BTF what no command needs.
+pub fn shrink(commands: &mut [Command], byte_order: ByteOrder) -> Result<()> {
+    let Some((old, bytes)) = read(commands, byte_order)? else {
+        return Ok(());
+    };
 
     // Such a number becomes a constant of the prog, and counts in its tag.
-    let number_matters = commands.iter().any(|command| match command {
-        Command::LoadProg(load) => RELO_KIND
-            .read(&load.core_relos, byte_order)
-            .any(|kind| kind == TYPE_ID_LOCAL),
-        _ => false,
-    });
-    if number_matters {
+    let number_matters = |(kind, ..): (u32, u32, u32)| kind == TYPE_ID_LOCAL;
+    if loads(commands).any(|load| relocations(load, byte_order).any(number_matters)) {
         return Ok(());
     }
 

@@ -127,6 +127,8 @@ pub enum How {
     Variable,
     /// It loads an address.
     Address,
+    /// It loads the id of a type.
+    TypeId,
 }
 
 /// Commands of bpf(2).

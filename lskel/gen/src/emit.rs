@@ -124,7 +124,7 @@ impl Named<'_> {
         );
         out.line("");
 
-        let mut imports = vec!["Object", "ObjectDef"];
+        let mut imports = vec!["init_data", "Object", "ObjectDef"];
         if !self.maps.is_empty() {
             imports.extend(["MapDef", "MapId"]);
         }
@@ -146,7 +146,8 @@ impl Named<'_> {
                 imports.push(wrapper(frozen));
             }
         }
-        imports.sort_unstable();
+        // As rustfmt has it: macros first.
+        imports.sort_unstable_by_key(|name| (!name.starts_with(char::is_lowercase), *name));
         use_list(out, self.runtime, &imports);
         if !self.maps.is_empty() || !self.progs.is_empty() {
             out.line("use kernel::bindings;");
@@ -173,7 +174,7 @@ impl Named<'_> {
                 |out| {
                     out.line(format!("name: {},", c_str(name)));
                     let file = format!("{name}.lskel-{}.data", self.byte_order);
-                    out.line(format!("data: include_bytes!(\"{file}\"),"));
+                    out.line(format!("data: init_data!(\"{file}\"),"));
                     out.line(format!("btf: {:?},", skeleton.btf));
                     list(out, "maps", &skeleton.maps, |out, number, map| {
                         out.line(format!("// {number}: `{}`", escape(&map.name)));

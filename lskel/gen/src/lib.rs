@@ -82,6 +82,7 @@ pub fn skeleton(request: &worker::Request, worker: &worker::Worker) -> Result<sk
     if request.no_line_info {
         commands::drop_line_info(&mut commands);
     }
+    btf::find_by_name(&mut commands, object.byte_order)?;
     btf::shrink(&mut commands, object.byte_order)?;
     let mut skeleton = table::lay_out(&object, &commands)?;
     if let [recording] = &object.recordings[..] {

@@ -412,6 +412,7 @@ impl Layout {
                     }
                 }
                 How::Address => self.copy(high, insn + 12),
+                How::TypeId => {}
             }
         }
         let cell = self.prog_cell(prog);

@@ -223,6 +223,60 @@ fn the_kernel_is_told_the_same_with_fewer_types() {
     }
 }
 
+/// The commands of a program that asks this of types.
+fn commands_of(dir: &Path, body: &str) -> Vec<(ByteOrder, Vec<Command>)> {
+    let source = dir.join("x.bpf.c");
+    let text = format!(
+        "#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\n#include <bpf/bpf_core_read.h>\n\
+         enum bpf_map_type___any {{ ANY }};\nstruct task_struct {{ int pid; }};\n\
+         char LICENSE[] SEC(\"license\") = \"GPL\";\n\
+         SEC(\"socket\") int look(void *ctx) {{ return {body}; }}\n"
+    );
+    fs::write(&source, text).unwrap();
+    let read = |object: &lskel_gen::input::InputObject| {
+        let request = common::options().request("x", object);
+        let object = common::worker().run(&request).unwrap();
+        let mut commands = commands::read(&object).unwrap();
+        lskel_gen::btf::find_by_name(&mut commands, object.byte_order).unwrap();
+        (object.byte_order, commands)
+    };
+    common::compile(&source).objects.iter().map(read).collect()
+}
+
+/// CO-RE's search for the name costs a million instructions.
+#[test]
+fn a_type_of_which_only_the_id_is_asked_is_found_by_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    for (body, relocations, found) in [
+        ("bpf_core_type_id_kernel(enum bpf_map_type___any)", 0, Some("bpf_map_type")),
+        (
+            "bpf_core_type_id_kernel(enum bpf_map_type___any) + bpf_core_type_size(struct task_struct)",
+            1,
+            Some("bpf_map_type"),
+        ),
+        // It may be missing.
+        (
+            "bpf_core_type_exists(enum bpf_map_type___any) ? bpf_core_type_id_kernel(enum bpf_map_type___any) : 0",
+            2,
+            None,
+        ),
+        // It is looked for anyway.
+        ("bpf_core_type_id_kernel(struct task_struct) + bpf_core_type_size(struct task_struct)", 2, None),
+    ] {
+        for (byte_order, commands) in commands_of(dir.path(), body) {
+            let load = commands.iter().find_map(|command| match command {
+                Command::LoadProg(load) => Some(load),
+                _ => None,
+            });
+            let load = load.unwrap();
+            let count = byte_order.read_u32(&load.attr, prog_load::CORE_RELO_CNT);
+            assert_eq!((count, load.core_relos.len()), (Some(relocations), 16 * relocations as usize), "{body}");
+            let names: Vec<_> = load.uses.iter().map(|with| with.symbol.name.as_str()).collect();
+            assert_eq!(names, Vec::from_iter(found), "{body}");
+        }
+    }
+}
+
 /// The number is a constant of the prog, and so in its tag.
 #[test]
 fn an_object_that_asks_for_the_number_of_a_type_keeps_its_btf() {

@@ -34,6 +34,14 @@ mod slots;
 mod externs;
 
 pub mod lskel {
+    #[macro_export]
+    macro_rules! init_data {
+        ($file:literal) => {
+            include_bytes!($file)
+        };
+    }
+    pub use init_data;
+
     use std::cell::UnsafeCell;
     use std::ffi::CStr;
     use std::marker::PhantomData;

@@ -7,6 +7,7 @@
 #![allow(non_snake_case, non_upper_case_globals, reason = "names stay with C")]
 
 use crate::lskel::{
+    init_data,
     Command,
     Frozen,
     Globals,
@@ -28,7 +29,7 @@ pub(crate) enum Externs {}
 unsafe impl Object for Externs {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"externs",
-        data: include_bytes!("externs.lskel-big-endian.data"),
+        data: init_data!("externs.lskel-big-endian.data"),
         btf: Some(896),
         maps: &[
             // 0: `externs.bss`

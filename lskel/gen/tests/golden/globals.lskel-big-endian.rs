@@ -7,6 +7,7 @@
 #![allow(non_snake_case, non_upper_case_globals, reason = "names stay with C")]
 
 use crate::lskel::{
+    init_data,
     Command,
     Frozen,
     Globals,
@@ -28,7 +29,7 @@ pub(crate) enum GlobalsObject {}
 unsafe impl Object for GlobalsObject {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"globals",
-        data: include_bytes!("globals.lskel-big-endian.data"),
+        data: init_data!("globals.lskel-big-endian.data"),
         btf: Some(1912),
         maps: &[
             // 0: `globals.rodata`

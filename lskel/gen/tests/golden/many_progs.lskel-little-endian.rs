@@ -7,6 +7,7 @@
 #![allow(non_snake_case, non_upper_case_globals, reason = "names stay with C")]
 
 use crate::lskel::{
+    init_data,
     Command,
     Globals,
     MapDef,
@@ -27,7 +28,7 @@ pub(crate) enum ManyProgs {}
 unsafe impl Object for ManyProgs {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"many_progs",
-        data: include_bytes!("many_progs.lskel-little-endian.data"),
+        data: init_data!("many_progs.lskel-little-endian.data"),
         btf: Some(2128),
         maps: &[
             // 0: `many_pro.bss`

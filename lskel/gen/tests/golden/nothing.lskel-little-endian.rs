@@ -7,6 +7,7 @@
 #![allow(non_snake_case, non_upper_case_globals, reason = "names stay with C")]
 
 use crate::lskel::{
+    init_data,
     Command,
     Object,
     ObjectDef,
@@ -22,7 +23,7 @@ pub(crate) enum Nothing {}
 unsafe impl Object for Nothing {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"nothing",
-        data: include_bytes!("nothing.lskel-little-endian.data"),
+        data: init_data!("nothing.lskel-little-endian.data"),
         btf: Some(152),
         maps: &[],
         progs: &[

@@ -7,6 +7,7 @@
 #![allow(non_snake_case, non_upper_case_globals, reason = "names stay with C")]
 
 use crate::lskel::{
+    init_data,
     Command,
     MapDef,
     MapId,
@@ -24,7 +25,7 @@ pub(crate) enum Slots {}
 unsafe impl Object for Slots {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"slots",
-        data: include_bytes!("slots.lskel-big-endian.data"),
+        data: init_data!("slots.lskel-big-endian.data"),
         btf: Some(440),
         maps: &[
             // 0: `inner1`

@@ -15,7 +15,7 @@ use rustix::process::setpriority_process;
 use scenarios::MODULE_DIR;
 
 use crate::bpf::{self, Ids};
-use crate::kernel::{dmesg, eventually, expect_fds, fds, insmod, need_bpf_lsm, rmmod};
+use crate::kernel::{dmesg, eventually, expect_fds, fds, insmod, insmod_with, need_bpf_lsm, rmmod};
 use crate::ktap::note;
 
 const MODULE: &str = "lskel_features";
@@ -177,6 +177,23 @@ pub fn a_skeletons_optional_prog_is_not_loaded_and_unload_leaves_nothing() -> Re
     })?;
     drop(bystander);
     Ok(())
+}
+
+pub fn a_skeleton_is_loaded_after_init_only_if_it_was_kept() -> Result<()> {
+    let before = bpf::Ids::now();
+    insmod_with(&format!("{MODULE_DIR}/lskel_many.ko"), c"progs=1")??;
+    rmmod("lskel_many")?;
+    let lines = dmesg()?;
+    for line in [
+        "lskel_many: kept: loaded",
+        "lskel_many: not kept: failed to read its data: ENXIO (-6): they went when the module's init had returned: keep() them there",
+    ] {
+        ensure!(
+            lines.iter().any(|seen| seen == line),
+            "expected {line:?}, seen {lines:?}"
+        );
+    }
+    bpf::expect_nothing_since(&before, "the loads")
 }
 
 pub fn a_skeleton_of_500_progs_loads_on_the_kernels_stack() -> Result<()> {
