@@ -68,6 +68,10 @@ test-sanitized: ## the generator's tests with the address sanitizer
 test-builtin: ## the tests of the module built into a kernel: KUnit, init's fds, an LSM prog before init, costs
 	@scripts/test-builtin
 
+.PHONY: bench
+bench: ## what it costs beside the C module, counted in instructions; JSON=1 for machines, RECORD=1 checks it in
+	@scripts/bench $(if $(JSON),--json) $(if $(RECORD),--record)
+
 .PHONY: patches
 patches: ## the module as a patch series for the kernel's mailing lists, checked: build/patches/
 	@scripts/patches

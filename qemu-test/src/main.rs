@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Boots stock kernels under QEMU with the module, and runs scenarios in them.
 
+mod bench;
 mod console;
 mod corpus;
 mod distro;
@@ -95,6 +96,8 @@ enum Task {
     Shell,
     /// Load the light skeletons of a folder of BPF objects
     Corpus(corpus::Args),
+    /// Measure what loading, mounting and reading cost
+    Bench(bench::Args),
     /// Boot a whole Debian
     Distro(distro::Args),
 }
@@ -156,6 +159,7 @@ fn main() -> ExitCode {
         Task::Demo => run::demo(bench),
         Task::Shell => run::shell(bench),
         Task::Corpus(args) => corpus::run(bench, &args),
+        Task::Bench(args) => bench::run(bench, &args),
         Task::Distro(args) => distro::run(bench, args),
     });
     result.unwrap_or_else(|error| {

@@ -207,6 +207,26 @@ impl Bench {
         self.boot(&self.kernels[0], log, &[], args)
     }
 
+    /// The same, with what scenarios may need.
+    pub fn first_with(&self, log: &str, needs: &[Need], args: &[&str]) -> Result<Boot> {
+        self.boot(&self.kernels[0], log, needs, args)
+    }
+
+    /// Has a boot of the first kernel start from a snapshot, as scenarios do.
+    pub fn resume_first(&self, boot: &mut Boot) {
+        self.resume(&self.kernels[0], boot);
+    }
+
+    /// The release of the first kernel.
+    pub fn release(&self) -> &str {
+        &self.kernels[0].release
+    }
+
+    /// The byte order of its machine.
+    pub fn byte_order(&self) -> ByteOrder {
+        self.kernels[0].machine.byte_order
+    }
+
     /// A boot; the module's name goes after the first of `args`.
     fn boot(&self, kernel: &Kernel, log: &str, needs: &[Need], args: &[&str]) -> Result<Boot> {
         let debug = is_debug(&kernel.release);

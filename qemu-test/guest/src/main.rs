@@ -3,6 +3,7 @@
 
 mod bpf;
 mod corpus;
+mod costs;
 mod kernel;
 mod ktap;
 mod lab;
@@ -29,6 +30,14 @@ fn main() {
             .map_err(anyhow::Error::from)
             .and_then(|params| Ok(kernel::insmod_with(path, &params)??));
         std::process::exit(loaded.map_or(1, |()| 0));
+    }
+    // The child of costs::insmod.
+    if let ["insmod-cost", path, params] = args[..] {
+        if let Err(error) = costs::insmod_child(path, params) {
+            eprintln!("guest: {path}: {error:#}");
+            std::process::exit(1);
+        }
+        return;
     }
     // The child of lab::Fault.
     if let ["fault", nth, operation @ ..] = &args[..] {
@@ -87,6 +96,8 @@ fn run(args: &[&str]) -> Result<()> {
         (mode::DEMO, []) => report("demo", user::demo),
         (mode::SHELL, []) => user::shell(),
         (mode::CORPUS, []) => corpus::run(),
+        (mode::BENCH, [part]) => report("bench", || costs::run(part, None)),
+        (mode::BENCH, [part, of]) => report("bench", || costs::run(part, Some(of))),
         _ => bail!("{mode} {rest:?} is nothing that this guest knows"),
     }
 }
@@ -103,7 +114,7 @@ fn test(name: &str) -> Result<()> {
 }
 
 /// Runs a function and reports it as the only test.
-fn report(name: &str, function: suite::Function) -> Result<()> {
+fn report(name: &str, function: impl FnOnce() -> Result<()>) -> Result<()> {
     let mut ktap = Ktap::hello(KTAP_PORT)?;
     ktap.line("1..1")?;
     let result = catch_unwind(AssertUnwindSafe(function))

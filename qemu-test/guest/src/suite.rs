@@ -3,6 +3,7 @@
 
 mod builtin;
 mod controls;
+mod costs;
 mod failpoints;
 mod features;
 mod gallery;
@@ -19,6 +20,7 @@ use scenarios::{each_scenario, Scenario, SCENARIOS};
 
 use builtin::*;
 use controls::*;
+use costs::*;
 use failpoints::*;
 use features::*;
 use gallery::*;

@@ -4,6 +4,8 @@
 //! To add a scenario: a line in [`each_scenario`] here, and a function of that name in the guest's
 //! `suite`. A line without a function does not compile, a function without a line is dead code.
 
+pub mod costs;
+
 /// Name of the virtio port that carries the guest's KTAP.
 pub const KTAP_PORT: &str = "ktap";
 /// Name of the virtio port whose text the runner shows on the user's terminal.
@@ -53,6 +55,8 @@ pub mod mode {
     pub const SHELL: &str = "shell";
     /// Load a corpus of light skeletons.
     pub const CORPUS: &str = "corpus";
+    /// Measure: [`crate::costs::part`] says what.
+    pub const BENCH: &str = "bench";
 }
 
 /// What a scenario's machine has beside the module under test.
@@ -224,6 +228,8 @@ macro_rules! each_scenario {
             pin_takes_links_debug_from_a_module_that_is_loaded, Passes, [];
             pin_says_why_it_cannot, Passes, [Modprobe];
             a_group_may_read_when_root_says_so, Passes, [];
+            // Costs: make bench has all of them.
+            it_costs_no_more_than_what_is_checked_in, Passes, [CModule, CountedTime];
             // Light skeletons: qemu-test/modules/README.md says which feature is seen where.
             a_skeletons_globals_set_before_and_after_load_are_what_progs_see, Passes,
                 [TestModule("lskel_features")];
@@ -235,6 +241,7 @@ macro_rules! each_scenario {
             a_skeletons_subprogs_ksyms_and_fields_are_resolved, Passes,
                 [TestModule("lskel_features")];
             a_skeleton_of_500_progs_loads_on_the_kernels_stack, Passes, [TestModule("lskel_many")];
+            a_skeleton_is_loaded_after_init_only_if_it_was_kept, Passes, [TestModule("lskel_many")];
             a_skeletons_optional_prog_is_not_loaded_and_unload_leaves_nothing, Passes,
                 [TestModule("lskel_features")];
             // The gallery: qemu-test/gallery/README.md has a table of its entries.
