@@ -32,8 +32,8 @@ const BOOTS: usize = 2;
 
 /// The top folder of the checkout.
 const TOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-/// In the README, around what the command writes.
-const MARKS: [&str; 2] = ["<!-- make bench -->\n", "<!-- the end of make bench -->\n"];
+/// Where the tables are, between two comments.
+const PAGES: [&str; 2] = ["README.md", "qemu-test/README.md"];
 
 /// What is measured, and how it is told.
 #[derive(clap::Args)]
@@ -47,12 +47,21 @@ pub struct Args {
     /// All figures, as JSON
     #[arg(long)]
     json: bool,
-    /// Write what is checked in: qemu-test/bench.toml, qemu-test/bench.svg and the README's tables
-    #[arg(long, conflicts_with = "only")]
-    record: bool,
+    /// Write what is checked in: the ratios, or these, the tables and the picture
+    #[arg(long, value_enum, conflicts_with = "only")]
+    record: Option<Record>,
     /// Measure only this part, by the name of its boot
     #[arg(long, value_name = "PART")]
     only: Option<String>,
+}
+
+/// What is checked in of what was measured.
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
+enum Record {
+    /// qemu-test/bench.toml.
+    Ratios,
+    /// The tables of the machine too, and for the host's qemu-test/bench.svg.
+    All,
 }
 
 /// A boot that measures a part.
@@ -271,28 +280,28 @@ fn line(figures: &Figures) -> Option<(f64, f64)> {
     Some((y - slope * x, slope))
 }
 
-/// Puts the tables between the marks of the README.
-fn put_into_readme(text: &str) -> Result<()> {
-    let path = format!("{TOP}/README.md");
-    let readme = fs::read_to_string(&path)?;
-    let parts = readme
-        .split_once(MARKS[0])
-        .and_then(|(before, rest)| Some((before, rest.split_once(MARKS[1])?.1)));
-    let (before, after) = parts.with_context(|| {
-        format!(
-            "README.md has no place for the tables: a line {:?}",
-            MARKS[0].trim_end()
-        )
-    })?;
-    fs::write(
-        &path,
-        format!("{before}{}{text}{}{after}", MARKS[0], MARKS[1]),
-    )?;
-    Ok(())
+/// Puts the tables of a machine into the page that has a place for them.
+fn put_into_page(arch: &str, tables: &str) -> Result<()> {
+    let [start, end] = [
+        format!("<!-- make bench, {arch} -->\n"),
+        format!("<!-- the end of make bench, {arch} -->\n"),
+    ];
+    for page in PAGES {
+        let path = format!("{TOP}/{page}");
+        let text = fs::read_to_string(&path).with_context(|| path.clone())?;
+        let parts = text
+            .split_once(&start)
+            .and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
+        if let Some((before, after)) = parts {
+            fs::write(&path, format!("{before}{start}{tables}{end}{after}"))?;
+            return Ok(());
+        }
+    }
+    bail!("no page has a place for the tables of {arch}: a line {start:?}")
 }
 
 /// Writes what is checked in.
-fn record(release: &str, figures: &Figures, text: &str) -> Result<()> {
+fn record(bench: &Bench, what: Record, figures: &Figures, tables: &str) -> Result<()> {
     let path = format!("{TOP}/qemu-test/bench.toml");
     let mut baseline = Baseline::parse(&fs::read_to_string(&path)?).context(path.clone())?;
     let ratios = figures
@@ -303,23 +312,29 @@ fn record(release: &str, figures: &Figures, text: &str) -> Result<()> {
             Some((name.to_owned(), (ratio * 1e4).round() / 1e4))
         })
         .collect();
-    baseline.0.insert(series(release), ratios);
+    baseline.0.insert(series(bench.release()), ratios);
     fs::write(path, baseline.text()?)?;
-    fs::write(
-        format!("{TOP}/qemu-test/bench.svg"),
-        picture::svg(release, figures),
-    )?;
-    put_into_readme(text)
+    if what == Record::Ratios {
+        return Ok(());
+    }
+    put_into_page(bench.machine().arch, tables)?;
+    if bench.machine().is_host() {
+        fs::write(
+            format!("{TOP}/qemu-test/bench.svg"),
+            picture::svg(bench.release(), figures),
+        )?;
+    }
+    Ok(())
 }
 
 /// Measures, and tells it.
 pub fn run(bench: Bench, args: &Args) -> Result<ExitCode> {
     let release = bench.release().to_owned();
-    let mut figures = sizes(args, bench.byte_order())?;
+    let mut figures = sizes(args, bench.machine().byte_order)?;
     add(&mut figures, measure(&bench, args)?);
     let text = tables::markdown(&release, &figures);
-    if args.record {
-        record(&release, &figures, &text)?;
+    if let Some(what) = args.record {
+        record(&bench, what, &figures, &text)?;
     }
     if args.json {
         let slope = line(&figures).map(|(none, each)| {

@@ -222,9 +222,9 @@ impl Bench {
         &self.kernels[0].release
     }
 
-    /// The byte order of its machine.
-    pub fn byte_order(&self) -> ByteOrder {
-        self.kernels[0].machine.byte_order
+    /// Its machine.
+    pub fn machine(&self) -> &'static Machine {
+        self.kernels[0].machine
     }
 
     /// A boot; the module's name goes after the first of `args`.
