@@ -132,10 +132,7 @@ impl Part {
             boot.initramfs
                 .bytes(format!("{MODULE_DIR}/{MANY}.ko"), &content(MANY)?);
         }
-        // As the scenario does.
-        if self.name != part::SHARE {
-            bench.resume_first(&mut boot);
-        }
+        bench.resume_first(&mut boot);
         if let Err(Error::Failed(why) | Error::NotRun(why) | Error::Hung(why)) = boot.run() {
             bail!("{}: {why}; {} says more", self.name, boot.log.display());
         }
@@ -166,9 +163,13 @@ fn add(figures: &mut Figures, more: Figures) {
 /// Measures all parts, some at a time.
 fn measure(bench: &Bench, args: &Args) -> Result<Figures> {
     let mut parts = Part::all();
-    if let Some(only) = &args.only {
+    let only = match args.record {
+        Some(Record::Ratios) => Some(part::SHARE),
+        _ => args.only.as_deref(),
+    };
+    if let Some(only) = only {
         let known: Vec<_> = parts.iter().map(|part| part.name.clone()).collect();
-        parts.retain(|part| part.name == *only);
+        parts.retain(|part| part.name == only);
         ensure!(
             !parts.is_empty(),
             "there is no part '{only}'; there are {}",
@@ -313,8 +314,9 @@ fn record(bench: &Bench, what: Record, figures: &Figures, tables: &str) -> Resul
         })
         .collect();
     baseline.0.insert(series(bench.release()), ratios);
-    fs::write(path, baseline.text()?)?;
+    fs::write(&path, baseline.text()?)?;
     if what == Record::Ratios {
+        eprintln!("{path} has the ratios of {}", bench.release());
         return Ok(());
     }
     put_into_page(bench.machine().arch, tables)?;
@@ -347,7 +349,7 @@ pub fn run(bench: Bench, args: &Args) -> Result<ExitCode> {
             "load by progs": slope,
         });
         println!("{json:#}");
-    } else {
+    } else if args.record != Some(Record::Ratios) {
         print!("{text}");
     }
     Ok(ExitCode::SUCCESS)
