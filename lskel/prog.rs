@@ -182,6 +182,7 @@ impl Prog<'_, Iter> {
     }
 
     /// Attaches it to what it is to go through.
+    // One copy of it in a module that has several.
     #[inline(never)]
     pub fn attach_iter(&self, target: IterTarget<'_>) -> Result<IterLink, LoadError> {
         self.any
