@@ -157,8 +157,8 @@ impl IterFile {
         })
     }
 
-    /// The link itself, without a reference: good for as long as this lives, and then until the task
-    /// that has dropped it returns to user mode, if it is not a kernel thread.
+    /// The link itself, without a reference: good for as long as this lives, and then until the
+    /// task that has dropped it returns to user mode, if it is not a kernel thread.
     pub(super) fn as_ptr(&self) -> *mut bindings::bpf_link {
         self.ptr.as_ptr()
     }

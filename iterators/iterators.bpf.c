@@ -22,7 +22,7 @@ extern __s64 bpf_map_sum_elem_count(const struct bpf_map *map) __ksym;
 extern const int bpf_prog_active __ksym;
 
 /* A digit or a '-', each a string of 2 bytes. */
-static const char digits[] = "0\0" "1\0" "-";
+static const char digits[] = "0\0001\000-";
 #define DIGIT(exists, value) ((__u64)(digits + 2 * ((exists) ? (value) : 2)))
 
 /* A bit field, which lies in a word of 2 or 4 bytes. */
@@ -160,7 +160,8 @@ summed:
 	row.type = NAME(type, &prog->type, bpf_prog_type, "BPF_PROG_TYPE_");
 	row.tag = bpf_be64_to_cpu(*(__u64 *)prog->tag);
 	row.xlated = prog->len * 8;
-	row.verified = bpf_core_field_exists(aux->verified_insns) ? aux->verified_insns : (__u64)none;
+	row.verified = bpf_core_field_exists(aux->verified_insns) ?
+		       aux->verified_insns : (__u64)none;
 	row.sleepable = DIGIT(bpf_core_field_exists(prog->sleepable), BITS(prog, sleepable));
 
 	rest.age = (bpf_ktime_get_boot_ns() - aux->load_time) / 1000000000;
@@ -177,7 +178,7 @@ summed:
 	rest.attached = words.attached;
 	len = bpf_snprintf(first, sizeof(first), names, (__u64 *)&words, sizeof(words));
 	if (len > (long)sizeof(first)) {
-		/* Too long for the columns: the kernel's own name, and as much of the function's. */
+		/* Too long: the kernel's own name, and as much of the function's. */
 		bpf_probe_read_kernel_str(cut, sizeof(cut), (void *)words.attached);
 		words.name = (__u64)own_name(aux);
 		words.attached = (__u64)cut;

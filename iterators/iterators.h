@@ -20,8 +20,8 @@
  *   come first, while there is little to tell states apart. Where one pointer or another is
  *   printed, forget() makes a number of it, as all states are the same then.
  *
- * What a row costs is mostly the kernel's printf: some 80 instructions for each piece of a format. So
- * widths have room for the space before a column, where what is printed is never that long.
+ * What a row costs is mostly the kernel's printf: some 80 instructions for each piece of a format.
+ * So widths have room for the space before a column, where what is printed is never that long.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

@@ -21,7 +21,7 @@ use kernel::bindings;
 /// The object `iterators`.
 pub(crate) enum Iterators {}
 
-// SAFETY: lskel-gen has made the data for machines of this byte order, and this of the same commands.
+// SAFETY: lskel-gen made the data for machines of this byte order, and this of the same commands.
 unsafe impl Object for Iterators {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"iterators",

@@ -187,8 +187,13 @@ int dump_bpf_link(struct bpf_iter__bpf_link *ctx)
 {
 	/* By prog and target_id, each a number or a '-'. */
 	static const char formats[2][2][48] = {
-		{ "%4u %-24s %10s %-16s %-24s %10s %s\n", "%4u %-24s %10s %-16s %-24s %10llu %s\n" },
-		{ "%4u %-24s %10u %-16s %-24s %10s %s\n", "%4u %-24s %10u %-16s %-24s %10llu %s\n" },
+		{
+			"%4u %-24s %10s %-16s %-24s %10s %s\n",
+			"%4u %-24s %10s %-16s %-24s %10llu %s\n",
+		}, {
+			"%4u %-24s %10u %-16s %-24s %10s %s\n",
+			"%4u %-24s %10u %-16s %-24s %10llu %s\n",
+		},
 	};
 	struct bpf_link *link = ctx->link;
 	/* bpf_link has a place in it: that is one name less for CO-RE. */
@@ -217,8 +222,8 @@ int dump_bpf_link(struct bpf_iter__bpf_link *ctx)
 		     "target_id target");
 
 	/*
-	 * What it is attached to: a name, and a number that bpf(2) or another tool knows. Of a device,
-	 * map, cgroup or netns that has gone away the number is 0.
+	 * What it is attached to: a name, and a number that bpf(2) or another tool knows. Of a
+	 * device, map, cgroup or netns that has gone away the number is 0.
 	 */
 	switch ((__u32)any->link.type) {
 	CASE(RAW_TRACEPOINT, bpf_raw_tp_link);

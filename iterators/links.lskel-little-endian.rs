@@ -21,7 +21,7 @@ use kernel::bindings;
 /// The object `links`.
 pub(crate) enum Links {}
 
-// SAFETY: lskel-gen has made the data for machines of this byte order, and this of the same commands.
+// SAFETY: lskel-gen made the data for machines of this byte order, and this of the same commands.
 unsafe impl Object for Links {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"links",

@@ -10,13 +10,14 @@
 //!
 //! The data, in order; every offset counts from its start:
 //!
-//! | what | for |
-//! |---|---|
-//! | [`head`] | where the table starts, for success and for failure |
-//! | cells, `u32` each, from [`CELLS`] on | fds: one for each map, then one for each prog, then those that the load needs only for a while; then what was found. They are the `fd_array` of each prog's load |
-//! | anything | attrs, BTF, instructions, initial values, strings |
-//! | the table | records: BTF and maps, [`END`]; the rest, what closes the temporary fds, [`END`]; from `head.cleanup` on what closes all fds, [`END`] |
-//! | [`SLACK`] bytes | not stored: the runtime makes the map's value that much larger |
+//! - [`head`]: where the table starts, for success and for failure.
+//! - Cells, `u32` each, from [`CELLS`] on: fds, one for each map, then one for each prog, then
+//!   those that the load needs only for a while; then what was found. They are the `fd_array` of
+//!   each prog's load.
+//! - Anything: attrs, BTF, instructions, initial values, strings.
+//! - The table, records: BTF and maps, [`END`]; the rest, what closes the temporary fds, [`END`];
+//!   from `head.cleanup` on what closes all fds, [`END`].
+//! - [`SLACK`] bytes are not stored: the runtime makes the map's value that much larger.
 //!
 //! The loader prog runs twice. After the first run the maps are there, and the runtime writes the
 //! initial values into their memory. After the second the cells of maps and progs hold their fds,
@@ -81,15 +82,16 @@ pub const SET: u8 = 10;
 /// The fd in the cell at `a` is closed if it is at least `arg`: 0 for a cell of [`BPF`], 1 for the
 /// high half of [`FIND_BTF`].
 pub const CLOSE: u8 = 11;
-/// The offset of the next record goes to `head.table`, and the loader prog ends with what `ctx.error`
-/// says.
+/// The offset of the next record goes to `head.table`, and the loader prog ends with what
+/// `ctx.error` says.
 pub const END: u8 = 12;
 
 /// The size of what the loader prog may read from any offset that it takes for valid, in bytes.
 pub const SLACK: u32 = 1024;
 
 /// The most records that a table may have. The kernel lets the loop of the loader prog go round
-/// 65,535 times before it looks at the clock, and the loader prog must not end while it has fds open.
+/// 65,535 times before it looks at the clock, and the loader prog must not end while it has fds
+/// open.
 pub const MAX_RECORDS: usize = 60_000;
 
 /// The loader prog's context, 8 bytes: zeroes before, and after success.
@@ -103,8 +105,8 @@ pub struct ctx {
     pub error: i32,
 }
 
-/// Where in the loader prog, in bytes, the `u32` is that has to be [`limit`]. It is the only thing in
-/// which the loader progs of two objects differ.
+/// Where in the loader prog, in bytes, the `u32` is that has to be [`limit`]. It is the only thing
+/// in which the loader progs of two objects differ.
 pub const LIMIT_AT: usize = 3 * 8 + 4;
 
 /// The highest offset that is valid in a value of this size.

@@ -167,16 +167,16 @@ pub struct LoadError {
 const SHORTAGES: &[Error] = &[ENOMEM, EMFILE, ENFILE, EINTR, EAGAIN, ERESTARTSYS];
 
 impl LoadError {
-    /// Whether each load from now on would fail the same: the kernel refuses a prog, or lacks a type
-    /// that one needs, or is locked down. Who would try again at every occasion need not.
+    /// Whether each load from now on would fail the same: the kernel refuses a prog, or lacks a
+    /// type that one needs, or is locked down. Who would try again at every occasion need not.
     ///
     /// This is never said of what may pass:
     ///
     /// - what failed one way and then another, or was tried only once: the kernel has other errnos
     ///   than `ENOMEM` for some of the allocations that it fails to make;
     /// - a lack of memory or fds, and a signal;
-    /// - `EPERM`, and `EACCES` but for a prog, where it is the verifier's: another task may have the
-    ///   capability, and a security module another opinion;
+    /// - `EPERM`, and `EACCES` but for a prog, where it is the verifier's: another task may have
+    ///   the capability, and a security module another opinion;
     /// - `EOPNOTSUPP`: the JIT can be switched on;
     /// - `EBADF`: another thread has changed the task's fds.
     ///
@@ -211,8 +211,8 @@ impl LoadError {
         if self.step != first.step || self.is_shortage() {
             return self;
         }
-        // If they differ it can be the log that was refused: for want of room in it (`ENOSPC`), or for
-        // its level. What was said without one counts.
+        // If they differ it can be the log that was refused: for want of room in it (`ENOSPC`), or
+        // for its level. What was said without one counts.
         Self {
             seen_twice: self.error == first.error,
             ..first

@@ -76,9 +76,9 @@ integers!(u8, u16, u32, u64, i8, i16, i32, i64);
 ///
 /// # Safety
 ///
-/// `#[repr(C)]`, made of [`Var`]s or, if it is `FROZEN`, of [`Frozen`]s, of arrays and of other such
-/// structs, and without padding. Its alignment is 8 bytes at most. No field that can be reached
-/// lies in one of the `GAPS`.
+/// `#[repr(C)]`, made of [`Var`]s or, if it is `FROZEN`, of [`Frozen`]s, of arrays and of other
+/// such structs, and without padding. Its alignment is 8 bytes at most. No field that can be
+/// reached lies in one of the `GAPS`.
 pub unsafe trait Globals: Sync {
     /// Whether there are only [`Frozen`] variables in it.
     const FROZEN: bool;

@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0
-//
-// The loader prog: loads any object by walking the table in its data. abi.rs has the format and says
-// what each op does; here is how. A BPF_PROG_TYPE_SYSCALL prog, the data are the value of map 0.
+/* SPDX-License-Identifier: GPL-2.0 */
+// The loader prog: loads any object by walking the table in its data. abi.rs has the format and
+// says what each op does; here is how. A BPF_PROG_TYPE_SYSCALL prog, the data are the value of
+// map 0.
 //
 //	END		next record to head.table; return ctx.error
 //	PTR		*(u64 *)b = a
@@ -12,20 +12,20 @@
 //	SET		if *(u32 *)a, *(u32 *)b = c
 //	CLOSE		if *(s32 *)a >= arg, bpf_sys_close(*(u32 *)a)
 //
-// Why each access is within the data. r8 is the size of the map's value less 1024. The cursor and each
-// offset are compared with r8 before they are added to the data's address, so that 1024 bytes can be read
-// or written from there: a record has 16, an attr or name (words + 1) * 4, which is 1024 at most since words
-// is a byte. The masks change no offset of a table that the generator wrote: they show machines
-// that cannot access a u64 at any address that there is none such.
+// Why each access is within the data. r8 is the size of the map's value less 1024. The cursor and
+// each offset are compared with r8 before they are added to the data's address, so that 1024 bytes
+// can be read or written from there: a record has 16, an attr or name (words + 1) * 4, which is
+// 1024 at most since words is a byte. The masks change no offset of a table that the generator
+// wrote: they show machines that cannot access a u64 at any address that there is none such.
 //
-// Why it ends. may_goto leaves the loop after so many rounds, and that is an error of its own. Whatever
-// else goes wrong goes on at head.cleanup, which closes all fds.
+// Why it ends. may_goto leaves the loop after so many rounds, and that is an error of its own.
+// Whatever else goes wrong goes on at head.cleanup, which closes all fds.
 //
 // r6 ctx, r7 data, r8 the highest offset, r9 cursor. r1 a, r2 b, r3 size, r4 arg, r5 c, r0 op.
 
-// In assembly and not in C because every slot counts: clang makes 99 of the same loop, written with barriers so
-// that it leaves the comparisons where they are, and the kernel takes 3.5 million instructions to load them in
-// place of 2.95.
+// In assembly and not in C because every slot counts: clang makes 99 of the same loop, written with
+// barriers so that it leaves the comparisons where they are, and the kernel takes 3.5 million
+// instructions to load them in place of 2.95.
 
 #include <asm-generic/errno.h>
 

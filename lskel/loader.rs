@@ -2,8 +2,8 @@
 
 //! The loader: a map for an object's data, and the loader prog, which walks the table in them.
 //!
-//! It serves any number of objects, one after the other. The prog and what it works on are described
-//! in [`abi`](super::abi).
+//! It serves any number of objects, one after the other. The prog and what it works on are
+//! described in [`abi`](super::abi).
 
 use super::{
     abi,
@@ -134,8 +134,8 @@ impl Loader {
     /// Loads `def` with these data, which are its own but for the initial values of globals and the
     /// sizes of maps. Gives the fd of each map, then of each prog.
     ///
-    /// With a log, the kernel writes into it what it thinks of the `BPF_PROG_LOAD` or `BPF_BTF_LOAD`
-    /// that the log is for.
+    /// With a log, the kernel writes into it what it thinks of the `BPF_PROG_LOAD` or
+    /// `BPF_BTF_LOAD` that the log is for.
     ///
     /// # Safety
     ///
@@ -179,8 +179,8 @@ impl Loader {
         Ok(fds)
     }
 
-    /// Puts an object's data into the map, with where the kernel's log goes. Gives the offset of the
-    /// table.
+    /// Puts an object's data into the map, with where the kernel's log goes. Gives the offset of
+    /// the table.
     fn fill(&self, data: &[u8], log: Option<&Log>) -> Result<u32, LoadError> {
         let failed = |e| Step::FillLoaderMap.failed(e);
 

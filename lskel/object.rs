@@ -19,8 +19,8 @@ use kernel::{
 ///
 /// The data of `DEF` are in the machine's byte order and as [`abi`](super::abi) has them: each
 /// address that their table passes to the kernel is that of something within them, as large as the
-/// command takes it for. `DEF` says of each map and prog what it is, and where in the data its parts
-/// are.
+/// command takes it for. `DEF` says of each map and prog what it is, and where in the data its
+/// parts are.
 pub unsafe trait Object: Sized + 'static {
     /// All that there is to it.
     const DEF: &'static ObjectDef;
@@ -38,8 +38,8 @@ pub struct ObjectDef {
     pub maps: &'static [MapDef],
     /// Its progs.
     pub progs: &'static [ProgDef],
-    /// What its table does, for the records that can fail: each with the number of its first record,
-    /// in ascending order.
+    /// What its table does, for the records that can fail: each with the number of its first
+    /// record, in ascending order.
     pub commands: &'static [(u32, Command)],
 }
 
@@ -120,8 +120,8 @@ impl ObjectData {
     }
 }
 
-/// Includes a file as [`ObjectData`]. A module has them in its init memory, which is free again when
-/// its init has returned.
+/// Includes a file as [`ObjectData`]. A module has them in its init memory, which is free again
+/// when its init has returned.
 #[macro_export]
 macro_rules! init_data {
     ($file:literal) => {{

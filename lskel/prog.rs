@@ -170,9 +170,9 @@ impl<'a, K: Kind> Prog<'a, K> {
     }
 }
 
-// What the methods below have in common: they fail with a `LoadError` that names the prog, and says,
-// where that is known, what to do about it. They are `#[inline]` so that a module has in it those
-// that it uses.
+// What the methods below have in common: they fail with a `LoadError` that names the prog, and
+// says, where that is known, what to do about it. They are `#[inline]` so that a module has in it
+// those that it uses.
 
 impl Prog<'_, Iter> {
     /// Attaches it to all that it can go through.

@@ -48,8 +48,8 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `def` keeps the contract of [`Object`], and so do `data` in its place. If `O` is an object, `def`
-/// is its own.
+/// `def` keeps the contract of [`Object`], and so do `data` in its place. If `O` is an object,
+/// `def` is its own.
 pub struct Skeleton<O> {
     def: &'static ObjectDef,
     /// The object's data, where they were changed.
@@ -213,8 +213,8 @@ impl<O: Object> Skeleton<O> {
     }
 }
 
-/// Runs once more what has failed, where that may end otherwise or tell more. The second run is told
-/// of the first one's error.
+/// Runs once more what has failed, where that may end otherwise or tell more. The second run is
+/// told of the first one's error.
 fn twice<T>(
     mut run: impl FnMut(Option<&LoadError>) -> Result<T, LoadError>,
 ) -> Result<T, LoadError> {
@@ -228,13 +228,13 @@ fn twice<T>(
 
 /// An object whose maps and progs are in the kernel.
 ///
-/// What it has opened is closed when it is dropped; what is attached by then stays so for as long as
-/// its link lives, with the maps that it uses. It belongs to the task that has loaded it.
+/// What it has opened is closed when it is dropped; what is attached by then stays so for as long
+/// as its link lives, with the maps that it uses. It belongs to the task that has loaded it.
 ///
 /// # Invariants
 ///
-/// `fds` are those of the maps of `def`, then those of its progs: one for each. If `O` is an object,
-/// `def` is its own.
+/// `fds` are those of the maps of `def`, then those of its progs: one for each. If `O` is an
+/// object, `def` is its own.
 pub struct Loaded<O> {
     def: &'static ObjectDef,
     fds: KVec<OwnedFd>,

@@ -25,7 +25,7 @@ use kernel::bindings;
 /// The object `features`.
 pub(crate) enum Features {}
 
-// SAFETY: lskel-gen has made the data for machines of this byte order, and this of the same commands.
+// SAFETY: lskel-gen made the data for machines of this byte order, and this of the same commands.
 unsafe impl Object for Features {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"features",

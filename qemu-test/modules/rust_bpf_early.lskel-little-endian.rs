@@ -24,7 +24,7 @@ use kernel::bindings;
 /// The object `rust_bpf_early`.
 pub(crate) enum RustBpfEarly {}
 
-// SAFETY: lskel-gen has made the data for machines of this byte order, and this of the same commands.
+// SAFETY: lskel-gen made the data for machines of this byte order, and this of the same commands.
 unsafe impl Object for RustBpfEarly {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"rust_bpf_early",

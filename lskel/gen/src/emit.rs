@@ -166,7 +166,7 @@ impl Named<'_> {
         out.line(format!("/// The object `{name}`."));
         out.line(format!("pub(crate) enum {object} {{}}"));
         out.line("");
-        out.line("// SAFETY: lskel-gen has made the data for machines of this byte order, and this of the same commands.");
+        out.line("// SAFETY: lskel-gen made the data for machines of this byte order, and this of the same commands.");
         out.block(format!("unsafe impl Object for {object} {{"), "}", |out| {
             out.block(
                 "const DEF: &'static ObjectDef = &ObjectDef {",

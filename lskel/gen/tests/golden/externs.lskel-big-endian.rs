@@ -25,7 +25,7 @@ use kernel::bindings;
 /// The object `externs`.
 pub(crate) enum Externs {}
 
-// SAFETY: lskel-gen has made the data for machines of this byte order, and this of the same commands.
+// SAFETY: lskel-gen made the data for machines of this byte order, and this of the same commands.
 unsafe impl Object for Externs {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"externs",

@@ -25,7 +25,7 @@ use kernel::bindings;
 /// The object `globals`.
 pub(crate) enum GlobalsObject {}
 
-// SAFETY: lskel-gen has made the data for machines of this byte order, and this of the same commands.
+// SAFETY: lskel-gen made the data for machines of this byte order, and this of the same commands.
 unsafe impl Object for GlobalsObject {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"globals",

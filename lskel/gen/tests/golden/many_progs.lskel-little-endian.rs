@@ -24,7 +24,7 @@ use kernel::bindings;
 /// The object `many_progs`.
 pub(crate) enum ManyProgs {}
 
-// SAFETY: lskel-gen has made the data for machines of this byte order, and this of the same commands.
+// SAFETY: lskel-gen made the data for machines of this byte order, and this of the same commands.
 unsafe impl Object for ManyProgs {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"many_progs",

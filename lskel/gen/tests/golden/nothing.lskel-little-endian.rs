@@ -19,7 +19,7 @@ use kernel::bindings;
 /// The object `nothing`.
 pub(crate) enum Nothing {}
 
-// SAFETY: lskel-gen has made the data for machines of this byte order, and this of the same commands.
+// SAFETY: lskel-gen made the data for machines of this byte order, and this of the same commands.
 unsafe impl Object for Nothing {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"nothing",

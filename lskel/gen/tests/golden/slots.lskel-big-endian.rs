@@ -21,7 +21,7 @@ use kernel::bindings;
 /// The object `slots`.
 pub(crate) enum Slots {}
 
-// SAFETY: lskel-gen has made the data for machines of this byte order, and this of the same commands.
+// SAFETY: lskel-gen made the data for machines of this byte order, and this of the same commands.
 unsafe impl Object for Slots {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"slots",
