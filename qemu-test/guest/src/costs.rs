@@ -14,15 +14,17 @@ use anyhow::{bail, ensure, Context, Result};
 use libbpf_rs::libbpf_sys as sys;
 use libbpf_rs::MapHandle;
 use rustix::mount::{mount, MountFlags};
-use rustix::process::{setrlimit, Resource, Rlimit};
 use rustix::thread::{unshare_unsafe, UnshareFlags};
 use rustix::time::{clock_gettime, ClockId};
 use scenarios::costs::{figure, part, Subject, C, MANY, OURS, PROGS, ROWS, SUBJECTS};
 use scenarios::{BPFTOOL, MODULE_DIR};
 
 use crate::bpf::{self, Ids};
-use crate::kernel::{eventually, insmod_with, module_file, mount_bpffs, rmmod, umount};
+use crate::kernel::{
+    eventually, insmod_with, many_open_files, module_file, mount_bpffs, rmmod, umount,
+};
 use crate::ktap::note;
+use crate::lab::{mount_tracing, TRACING};
 
 const MNT: &str = "/tmp/bpf";
 /// How often what is warm is measured: the median counts.
@@ -47,23 +49,20 @@ fn clock(id: ClockId) -> u64 {
 }
 
 /// Does something in this thread, and measures it.
-fn cost<T>(run: impl FnOnce() -> Result<T>) -> Result<(Cost, T)> {
+fn cost(run: impl FnOnce() -> Result<()>) -> Result<Cost> {
     let (cpu, start) = (clock(ClockId::ThreadCPUTime), clock(ClockId::Monotonic));
     let result = run();
     let (end, cpu_end) = (clock(ClockId::Monotonic), clock(ClockId::ThreadCPUTime));
-    Ok((
-        Cost {
-            cpu: cpu_end - cpu,
-            latency: end - start,
-        },
-        result?,
-    ))
+    result.map(|()| Cost {
+        cpu: cpu_end - cpu,
+        latency: end - start,
+    })
 }
 
 /// The child of [`insmod`]: prints what it took.
 pub fn insmod_child(path: &str, params: &str) -> Result<()> {
     let params = CString::new(params)?;
-    let (cost, ()) = cost(|| Ok(insmod_with(path, &params)??))?;
+    let cost = cost(|| Ok(insmod_with(path, &params)??))?;
     println!("{} {}", cost.cpu, cost.latency);
     Ok(())
 }
@@ -174,10 +173,12 @@ fn settle_at(progs: usize, maps: usize) -> Result<()> {
     })
 }
 
-/// Mounts a BPF file system, and measures that alone.
+/// Mounts a BPF file system, measures that alone, sees that it has both files, and unmounts it.
 fn mount_cost() -> Result<Cost> {
     fs::create_dir_all(MNT)?;
-    let (cost, ()) = cost(|| Ok(mount("bpf", MNT, "bpf", MountFlags::empty(), None)?))?;
+    let cost = cost(|| Ok(mount("bpf", MNT, "bpf", MountFlags::empty(), None)?))?;
+    bpf::expect_both_files(MNT)?;
+    umount(MNT)?;
     Ok(cost)
 }
 
@@ -190,11 +191,9 @@ fn round(subject: &Subject) -> Result<[Cost; 4]> {
     let mut mounts = Vec::new();
     for _ in 0..3 {
         mounts.push(mount_cost()?);
-        bpf::expect_both_files(MNT)?;
-        umount(MNT)?;
     }
     std::thread::sleep(SETTLE);
-    let (rmmod, ()) = cost(|| rmmod(subject.module))?;
+    let rmmod = cost(|| rmmod(subject.module))?;
     Ok([insmod, mounts[0], mounts[2], rmmod])
 }
 
@@ -251,8 +250,6 @@ fn subject(subject: &Subject) -> Result<()> {
     for _ in 0..ROUNDS {
         std::thread::sleep(SETTLE);
         mounts.push(mount_cost()?);
-        bpf::expect_both_files(MNT)?;
-        umount(MNT)?;
         rmmod(subject.module)?;
     }
     // Loading is another task's work.
@@ -274,8 +271,6 @@ fn hold_0(subject: &Subject) -> Result<()> {
         insmods.push(insmod(&file(subject), "hold=0")?);
         std::thread::sleep(SETTLE);
         mounts.push(mount_cost()?);
-        bpf::expect_both_files(MNT)?;
-        umount(MNT)?;
         rmmod(subject.module)?;
         std::thread::sleep(SETTLE);
     }
@@ -289,7 +284,7 @@ fn read(path: &str) -> Result<(Cost, usize)> {
     let mut buffer = vec![1; READ_SIZE];
     let mut last = None;
     for _ in 0..2 {
-        let (cost, ()) = cost(|| {
+        let cost = cost(|| {
             let mut file = File::open(path)?;
             while file.read(&mut buffer)? != 0 {}
             Ok(())
@@ -360,11 +355,7 @@ impl Fill {
 
 /// Reads of many rows, of the C provider and of ours, and bpftool beside them.
 fn rows() -> Result<()> {
-    let most = Rlimit {
-        current: Some(30_000),
-        maximum: Some(30_000),
-    };
-    setrlimit(Resource::Nofile, most)?;
+    many_open_files()?;
     let mut fill = Fill::default();
     for wanted in ROWS {
         for subject in [&C, &OURS] {
@@ -426,8 +417,6 @@ fn many() -> Result<()> {
     }
     Ok(())
 }
-
-const TRACING: &str = "/sys/kernel/tracing";
 
 /// What is traced, and the phase that its own time is: without that of those which it calls.
 const PHASES: [(&str, &str); 9] = [
@@ -494,7 +483,7 @@ fn own_times(trace: &str) -> Result<BTreeMap<String, u64>> {
 
 /// Where an insmod spends it. Each subject is loaded once untraced and once traced.
 fn phases() -> Result<()> {
-    mount("tracefs", TRACING, "tracefs", MountFlags::empty(), None)?;
+    mount_tracing()?;
     tracing("tracing_on", "0")?;
     tracing("buffer_size_kb", "8192")?;
     tracing("trace_clock", "mono")?;

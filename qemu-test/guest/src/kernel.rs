@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure, Context, Result};
 use rustix::io::Errno;
 use rustix::mount::{mount, unmount, MountFlags, UnmountFlags};
+use rustix::process::{setrlimit, Resource, Rlimit};
 use rustix::system::{delete_module, finit_module};
 
 use crate::ktap::Skip;
@@ -85,6 +86,19 @@ pub fn loaded_modules() -> Result<Vec<String>> {
         .filter_map(|line| line.split(' ').next())
         .map(str::to_owned)
         .collect())
+}
+
+/// Lets this process have as many open files as any test here takes.
+pub fn many_open_files() -> Result<()> {
+    let limit = Some(40_000);
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit,
+            maximum: limit,
+        },
+    )?;
+    Ok(())
 }
 
 /// Mounts a BPF file system on a new folder.

@@ -16,7 +16,7 @@ use anyhow::{bail, ensure, Context, Result};
 use libbpf_rs::libbpf_sys as sys;
 use libbpf_rs::query::MapInfoIter;
 use libbpf_rs::{MapHandle, MapType};
-use rustix::process::{setrlimit, Gid, Resource, Rlimit, Uid};
+use rustix::process::{Gid, Uid};
 use rustix::thread::{
     sched_setaffinity, set_thread_gid, set_thread_groups, set_thread_uid, CpuSet,
 };
@@ -25,7 +25,9 @@ use serde_json::Value;
 
 use super::gallery::load_gallery;
 use crate::bpf;
-use crate::kernel::{eventually, insmod, load, loaded_modules, module, mount_bpffs, rmmod};
+use crate::kernel::{
+    eventually, insmod, load, loaded_modules, many_open_files, module, mount_bpffs, rmmod,
+};
 use crate::ktap::note;
 
 const MNT: &str = "/tmp/bpf";
@@ -153,18 +155,6 @@ fn map(map_type: MapType, name: &str, value: u32, flags: u32) -> Result<MapHandl
         entries,
         &opts,
     )?)
-}
-
-fn many_open_files() -> Result<()> {
-    let limit = Some(40_000);
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: limit,
-            maximum: limit,
-        },
-    )?;
-    Ok(())
 }
 
 const MAP_KINDS: [(MapType, u32, u32); 14] = [
