@@ -80,6 +80,10 @@ patches: ## the module as a patch series for the kernel's mailing lists, checked
 check: ## everything that needs no QEMU: formatting, lints, unsafe, generated files
 	@scripts/check
 
+.PHONY: new
+new: ## a module project of your own, outside of this one: NAME=hello [KIND=lsm] [DIR=../hello]; KIND= is one of scripts/new --help
+	@scripts/new '$(NAME)' $(KIND:%=--kind '%') --dir '$(or $(DIR),../$(NAME))'
+
 .PHONY: shell
 shell: ## an interactive guest with the module loaded and bpffs mounted
 	@scripts/qemu shell

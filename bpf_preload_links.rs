@@ -25,6 +25,7 @@ use links::{
     Links, //
 };
 use lskel::{
+    param_value,
     LoadError,
     Skeleton, //
 };
@@ -51,7 +52,7 @@ struct BpfPreloadLinks {
 impl BpfPreloadLinks {
     fn load() -> Result<Self, LoadError> {
         let skel = Skeleton::<Links>::open()
-            .log_level(module_parameters::log_level.value())
+            .log_level(param_value(module_parameters::log_level.value()))
             .load()?;
 
         Ok(Self {

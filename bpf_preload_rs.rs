@@ -34,7 +34,6 @@ use bpf::{
         BPF_PRELOAD_LINKS, //
     }, //
 };
-use core::borrow::Borrow;
 use iterators::{
     progs,
     Iterators, //
@@ -46,6 +45,7 @@ use kernel::{
 #[cfg(not(MODULE))]
 use lskel::initcall::late_initcall_sync;
 use lskel::{
+    param_value,
     LoadError,
     Skeleton, //
 };
@@ -72,11 +72,6 @@ module! {
             description: "Level of the kernel's log of a load that fails, which goes to dmesg",
         },
     },
-}
-
-/// Newer kernels hand the value of a parameter out, older ones lend it.
-fn is_zero(value: impl Borrow<u32>) -> bool {
-    *value.borrow() == 0
 }
 
 struct BpfPreloadRs {
@@ -121,11 +116,11 @@ fn provide(module: &'static ThisModule) -> Result<Option<Registration<DebugFiles
     };
     let mut ready = true;
 
-    if is_zero(module_parameters::enable.value()) {
+    if param_value::<u32>(module_parameters::enable.value()) == 0 {
         pr_info!("switched off by enable=0\n");
         return Ok(None);
     }
-    if is_zero(module_parameters::hold.value()) {
+    if param_value::<u32>(module_parameters::hold.value()) == 0 {
         let mut skel = open();
 
         skel.keep().map_err(|e| files.failed(e))?;
@@ -157,7 +152,7 @@ const PROGS_DEBUG: LinkName = LinkName::new(c"progs.debug").unwrap();
 
 /// The progs, to be loaded.
 fn open() -> Skeleton<Iterators> {
-    Skeleton::open().log_level(module_parameters::log_level.value())
+    Skeleton::open().log_level(param_value(module_parameters::log_level.value()))
 }
 
 /// The links behind the files.

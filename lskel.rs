@@ -46,6 +46,13 @@ pub mod skeleton;
 #[cfg(CONFIG_RUST_BPF_KUNIT_TEST)]
 mod tests;
 
+/// The value of a module's parameter, from `module_parameters::NAME.value()`: newer kernels hand it
+/// out, older ones lend it.
+#[inline]
+pub fn param_value<T: Copy>(value: impl core::borrow::Borrow<T>) -> T {
+    *value.borrow()
+}
+
 pub use self::{
     error::{
         LoadError,

@@ -35,7 +35,6 @@ use crate::bpf::{
     link::Link, //
 };
 use core::{
-    borrow::Borrow,
     marker::PhantomData,
     mem::offset_of, //
 };
@@ -92,10 +91,8 @@ impl<O> Skeleton<O> {
     /// If the kernel refuses a prog, the object is loaded once more with a log, whose end goes to
     /// dmesg. This is the log's level, in the words of `BPF_PROG_LOAD`: 1, where this starts, for
     /// what the verifier does, 2 for more of it.
-    ///
-    /// The value of a module parameter will do: newer kernels hand it out, older ones lend it.
-    pub fn log_level(mut self, level: impl Borrow<u32>) -> Self {
-        self.log_level = *level.borrow();
+    pub fn log_level(mut self, level: u32) -> Self {
+        self.log_level = level;
         self
     }
 

@@ -3,7 +3,9 @@
 
 set -euo pipefail
 
-TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+TOP=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd -P)
+# The module project that is built and booted: this one, or one that scripts/new has made.
+PROJECT=$(readlink -f "${PROJECT:-$TOP}")
 CACHE=${BPF_PRELOAD_RS_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/bpf_preload_rs}
 # The Debian release whose compilers the kernel was built with, and what it has beside it.
 SUITE=${SUITE:-trixie}
@@ -16,6 +18,18 @@ esac
 # The one that builds and runs everything but kernels and modules: generator, runner, guest, QEMU.
 # shellcheck disable=SC2034
 HOST_SUITE=trixie
+
+# What a module project has of this one. lskel/gen is a tool, not part of it.
+# shellcheck disable=SC2034
+RUNTIME=(bindings_helper.h bpf.rs bpf lskel.rs lskel)
+
+# Cargo's output, one folder for each checkout: cargo cannot tell the crates of two checkouts apart. The package lskel-dev
+# has what of it is needed.
+if [[ -d $TOP/programs ]]; then
+	export CARGO_TARGET_DIR=$TOP/programs
+else
+	export CARGO_TARGET_DIR=$CACHE/target/$(printf '%s' "$TOP" | sha256sum | cut -c1-12)
+fi
 
 # The machine whose kernels are meant, by Debian's name, and what it is called elsewhere. A release ends in it.
 if [[ ! ${ARCH-} ]]; then
@@ -33,13 +47,14 @@ s390x | s390) ARCH=s390x MACHINE=s390x KERNEL_ARCH=s390 ;;
 	exit 1
 	;;
 esac
+if [[ $ARCH != amd64 && $CARGO_TARGET_DIR = "$TOP/programs" ]]; then
+	printf '%s: error: the package lskel-dev is for amd64; for %s use a checkout of bpf_preload_rs\n' "${0##*/}" "$ARCH" >&2
+	exit 1
+fi
 RUST_TARGET=$MACHINE-unknown-linux-gnu
 # Where the toolchain root has a newer Rust than that of the suite, if ARCH= needs it.
 # shellcheck disable=SC2034
 NEWEST_RUST=/opt/rust
-
-# Cargo's output, one folder for each checkout: cargo cannot tell the crates of two checkouts apart.
-export CARGO_TARGET_DIR=$CACHE/target/$(printf '%s' "$TOP" | sha256sum | cut -c1-12)
 
 # Each command holds this, and all that it starts: scripts/cache, which takes it alone, then knows that nothing is used.
 if [[ -d $CACHE && -r $CACHE ]]; then
@@ -195,6 +210,9 @@ check_config() {
 
 # package_version: of the Debian packages.
 package_version() { sed -n '1s/.*(\(.*\)).*/\1/p' "$TOP/debian/changelog"; }
+
+# modules_of DIR: the modules of the project's Kbuild, as they are when they are built there.
+modules_of() { sed -n 's/^obj-m *[+:]*= *//p' "$PROJECT/Kbuild" | tr -s ' ' '\n' | sed "s|\(.*\)\.o\$|$1/\1.ko|"; }
 
 # need_root: chroot, mount namespaces and mmdebstrap need it.
 need_root() {

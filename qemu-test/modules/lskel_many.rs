@@ -32,9 +32,9 @@ objects! {
 }
 
 use bpf::link::Link;
-use core::borrow::Borrow;
 use kernel::prelude::*;
 use lskel::{
+    param_value,
     prog::Tracing,
     LoadError,
     Loader,
@@ -61,11 +61,6 @@ module! {
 enum Many {
     All { _links: [Link; 4] },
     One { kept: Skeleton<many_1::Many1> },
-}
-
-/// Newer kernels hand the value of a parameter out, older ones lend it.
-fn number(value: impl Borrow<u32>) -> u32 {
-    *value.borrow()
 }
 
 /// Loads an object of so many progs, and gives it back.
@@ -112,7 +107,7 @@ fn load_all() -> Result<[Link; 4], LoadError> {
 
 impl kernel::Module for Many {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        match number(module_parameters::progs.value()) {
+        match param_value::<u32>(module_parameters::progs.value()) {
             0 => Ok(Self::All {
                 _links: load_all().inspect_err(|e| pr_err!("{e}\n"))?,
             }),

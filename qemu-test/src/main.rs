@@ -8,6 +8,7 @@ mod distro;
 mod initramfs;
 mod ktap;
 mod machine;
+mod project;
 mod run;
 mod snapshot;
 mod vm;
@@ -98,6 +99,8 @@ enum Task {
     Corpus(corpus::Args),
     /// Measure what loading, mounting and reading cost
     Bench(bench::Args),
+    /// Test or show a module project
+    Project(project::Args),
     /// Boot a whole Debian
     Distro(distro::Args),
 }
@@ -160,6 +163,7 @@ fn main() -> ExitCode {
         Task::Shell => run::shell(bench),
         Task::Corpus(args) => corpus::run(bench, &args),
         Task::Bench(args) => bench::run(bench, &args),
+        Task::Project(args) => project::run(bench, args),
         Task::Distro(args) => distro::run(bench, args),
     });
     result.unwrap_or_else(|error| {

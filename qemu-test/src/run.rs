@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context, Result};
@@ -27,9 +27,6 @@ use crate::vm::{Boot, Error, Passed};
 pub const FAILED: u8 = 1;
 /// Exit code when nothing is known about the module.
 pub const COULD_NOT_RUN: u8 = 2;
-
-/// The module that has the iterator behind links.debug.
-const LINKS_MODULE: &str = "bpf_preload_links";
 
 /// What a provider is called that is built in.
 const BUILT_IN: &str = "bpf_preload_rs";
@@ -77,14 +74,28 @@ impl Module {
     }
 }
 
+/// The other modules in the folder of one.
+fn beside(module: &Path) -> Result<Vec<Module>> {
+    let folder = module.parent().unwrap_or(Path::new("."));
+    let cannot = || format!("{} cannot be read", folder.display());
+    let mut modules = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(cannot)? {
+        let path = entry.with_context(cannot)?.path();
+        if path.extension().is_some_and(|it| it == "ko") && path.file_name() != module.file_name() {
+            modules.push(Module::read(&path)?);
+        }
+    }
+    Ok(modules)
+}
+
 /// A kernel with the modules that were built for it.
 pub struct Kernel {
     release: String,
     machine: &'static Machine,
     image: PathBuf,
     module: Option<Module>,
-    /// Where it is beside the module under test: [`LINKS_MODULE`].
-    links_module: Option<Module>,
+    /// What is beside the module under test: it is of the same project.
+    other_modules: Vec<Module>,
     c_module: Option<Module>,
     test_modules: Option<PathBuf>,
     guest: PathBuf,
@@ -103,16 +114,16 @@ impl Kernel {
     ) -> Result<Self> {
         ensure!(image.is_file(), "there is no file {}", image.display());
         let arch = release.rsplit('-').next().unwrap_or_default();
-        let links_module = module
-            .as_deref()
-            .map(|module| module.with_file_name(LINKS_MODULE).with_extension("ko"))
-            .filter(|file| file.is_file());
+        let other_modules = match module.as_deref() {
+            Some(module) => beside(module)?,
+            None => Vec::new(),
+        };
         Ok(Kernel {
             machine: machine::find(arch)?,
             release,
             image,
             module: module.as_deref().map(Module::read).transpose()?,
-            links_module: links_module.as_deref().map(Module::read).transpose()?,
+            other_modules,
             c_module: c_module.as_deref().map(Module::read).transpose()?,
             test_modules,
             guest: PathBuf::new(),
@@ -122,7 +133,7 @@ impl Kernel {
 
     /// The modules of the project.
     fn modules(&self) -> impl Iterator<Item = &Module> {
-        self.module.iter().chain(&self.links_module)
+        self.module.iter().chain(&self.other_modules)
     }
 
     /// Without a file of the module it is built into the kernel, under its usual name.
@@ -282,6 +293,9 @@ impl Bench {
                 Need::Bpftool => {
                     initramfs.program(BPFTOOL, "/usr/sbin/bpftool")?;
                 }
+                Need::Busybox => {
+                    initramfs.program("/bin/busybox", "/usr/bin/busybox")?;
+                }
                 Need::TestModule(name) => {
                     let folder = kernel.test_modules.as_deref().context(
                         "this needs the test modules: give --test-modules (scripts/test-modules builds them)",
@@ -290,12 +304,6 @@ impl Bench {
                     initramfs.file(format!("{MODULE_DIR}/{file}"), &folder.join(&file))?;
                 }
             }
-        }
-        if args[0] == mode::DEMO || args[0] == mode::SHELL {
-            initramfs.program("/bin/busybox", "/usr/bin/busybox")?;
-        }
-        if args[0] == mode::SHELL {
-            initramfs.program(BPFTOOL, "/usr/sbin/bpftool")?;
         }
         let mut words = args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
         words.insert(1, module.to_owned());
@@ -363,16 +371,7 @@ impl Bench {
         if scenario.name == "runner_fails_a_guest_that_hangs" {
             boot.run_limit = HANG_LIMIT;
         }
-        let seen = boot.run();
-        let with_log = |why: &str| {
-            format!(
-                "{why}\n{}, which ends with\n  | {}",
-                boot.log.display(),
-                boot.log_tail()
-            )
-        };
-        match (scenario.end, seen) {
-            (End::Passes, Err(Error::Failed(why))) => Err(Error::Failed(with_log(&why))),
+        match (scenario.end, boot.run()) {
             (End::Passes, passed @ Ok(_)) => passed,
             (End::FailsWith(text), Err(Error::Failed(why))) if why.contains(text) => {
                 Ok(Passed::Tested)
@@ -380,10 +379,11 @@ impl Bench {
             (End::CannotRun(text), Err(Error::NotRun(why))) if why.contains(text) => {
                 Ok(Passed::Tested)
             }
-            (End::Passes | End::FailsWith(_), Err(Error::NotRun(why) | Error::Hung(why))) => {
-                Err(Error::NotRun(with_log(&why)))
+            (End::Passes, Err(error))
+            | (End::FailsWith(_), Err(error @ (Error::NotRun(_) | Error::Hung(_)))) => {
+                Err(boot.with_log(error))
             }
-            (end, seen) => Err(Error::Failed(with_log(&format!(
+            (end, seen) => Err(boot.with_log(Error::Failed(format!(
                 "a test of the runner: expected {end:?}, seen {seen:?}"
             )))),
         }
@@ -416,22 +416,77 @@ pub fn needs(word: &str) -> ExitCode {
 /// How many of the slowest scenarios are named at the end.
 const SLOWEST: usize = 10;
 
-/// What became of the scenarios, as far as the harness does not know.
+/// What became of the trials of a run, as far as the harness does not know.
+#[derive(Clone, Default)]
+pub struct Tally(Arc<Mutex<Counts>>);
+
 #[derive(Default)]
-struct Tally {
+struct Counts {
     /// How many failed, but for those that could not run.
     failed: usize,
     times: Vec<(Duration, String)>,
 }
 
 impl Tally {
-    fn print_slowest(&mut self) {
-        self.times.sort_by(|a, b| b.cmp(a));
-        if self.times.len() <= SLOWEST {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().expect("no thread panics here")
+    }
+
+    /// A trial of the test harness, for a kernel.
+    pub fn trial(
+        &self,
+        name: &str,
+        release: &str,
+        run: impl FnOnce() -> Result<Passed, Error> + Send + 'static,
+    ) -> Trial {
+        let tally = self.clone();
+        let timed = name.to_owned();
+        let runner = move || {
+            let start = Instant::now();
+            let seen = run();
+            let mut counts = tally.counts();
+            counts.times.push((start.elapsed(), timed));
+            match seen {
+                Ok(Passed::Skipped(reason)) => Ok(Completion::ignored_with(reason)),
+                Ok(_) => Ok(Completion::Completed),
+                Err(error) => {
+                    if matches!(error, Error::Failed(_)) {
+                        counts.failed += 1;
+                    }
+                    Err(Failed::from(error))
+                }
+            }
+        };
+        Trial::ignorable_test(name, runner).with_kind(release)
+    }
+
+    /// Runs trials of its own, prints the slowest, and says how they ended.
+    pub fn run(&self, args: &Arguments, trials: Vec<Trial>) -> Result<ExitCode> {
+        let conclusion = libtest_mimic::run(args, trials);
+        self.print_slowest();
+        Ok(if args.list {
+            ExitCode::SUCCESS
+        } else if self.counts().failed > 0 {
+            ExitCode::from(FAILED)
+        } else if conclusion.has_failed() {
+            ExitCode::from(COULD_NOT_RUN)
+        } else if conclusion.num_passed == 0 && conclusion.num_ignored > 0 {
+            bail!("no test ran: each was skipped, for the reason that it gives")
+        } else if conclusion.num_passed == 0 {
+            bail!("no test ran; --list shows what there is")
+        } else {
+            ExitCode::SUCCESS
+        })
+    }
+
+    fn print_slowest(&self) {
+        let times = &mut self.counts().times;
+        times.sort_by(|a, b| b.cmp(a));
+        if times.len() <= SLOWEST {
             return;
         }
         println!("the slowest, in s:");
-        for (time, name) in &self.times[..SLOWEST] {
+        for (time, name) in &times[..SLOWEST] {
             println!("{:>7.1}  {name}", time.as_secs_f32());
         }
         println!();
@@ -465,7 +520,7 @@ pub fn test(
         bench.probe()?;
     }
     let bench = Arc::new(bench);
-    let tally = Arc::new(Mutex::new(Tally::default()));
+    let tally = Tally::default();
     let mut trials = Vec::new();
     // What takes long comes first: nothing waits for it alone at the end.
     let mut scenarios: Vec<_> = SCENARIOS.iter().collect();
@@ -479,7 +534,6 @@ pub fn test(
     }
     for index in 0..bench.kernels.len() {
         for &scenario in &scenarios {
-            let (bench, tally) = (bench.clone(), tally.clone());
             let release = bench.kernels[index].release.clone();
             let wanted = match &shard {
                 Some(shard) => scenario.is_in(shard),
@@ -489,49 +543,23 @@ pub fn test(
             if !wanted || !scenario.is_for(&release) {
                 continue;
             }
-            let trial = move || {
-                let start = Instant::now();
-                let seen = bench.scenario(&bench.kernels[index], scenario);
-                let mut tally = tally.lock().expect("no thread panics here");
-                tally
-                    .times
-                    .push((start.elapsed(), scenario.name.to_owned()));
-                match seen {
-                    Ok(Passed::Skipped(reason)) => Ok(Completion::ignored_with(reason)),
-                    Ok(_) => Ok(Completion::Completed),
-                    Err(error) => {
-                        if matches!(error, Error::Failed(_)) {
-                            tally.failed += 1;
-                        }
-                        Err(Failed::from(error))
-                    }
-                }
-            };
-            trials.push(Trial::ignorable_test(scenario.name, trial).with_kind(release));
+            let bench = bench.clone();
+            trials.push(tally.trial(scenario.name, &release, move || {
+                bench.scenario(&bench.kernels[index], scenario)
+            }));
         }
     }
-    let conclusion = libtest_mimic::run(&args, trials);
-    let mut tally = tally.lock().expect("no thread panics here");
-    tally.print_slowest();
-    Ok(if args.list {
-        ExitCode::SUCCESS
-    } else if tally.failed > 0 {
-        ExitCode::from(FAILED)
-    } else if conclusion.has_failed() {
-        ExitCode::from(COULD_NOT_RUN)
-    } else if conclusion.num_passed == 0 && conclusion.num_ignored > 0 {
-        bail!("no test ran: each was skipped, for the reason that it gives")
-    } else if conclusion.num_passed == 0 {
-        bail!("no test ran; --list shows what there is")
-    } else {
-        ExitCode::SUCCESS
-    })
+    tally.run(&args, trials)
 }
 
 /// Shows the module at work.
 pub fn demo(mut bench: Bench) -> Result<ExitCode> {
     bench.probe()?;
-    let boot = bench.first("demo", &[mode::DEMO])?;
+    show(&bench.first_with("demo", &[Need::Busybox], &[mode::DEMO])?)
+}
+
+/// Runs a boot that is there to be looked at.
+pub fn show(boot: &Boot) -> Result<ExitCode> {
     match boot.run() {
         Ok(_) => Ok(ExitCode::SUCCESS),
         Err(Error::NotRun(why) | Error::Hung(why)) => {
@@ -547,10 +575,14 @@ pub fn demo(mut bench: Bench) -> Result<ExitCode> {
 /// Gives the terminal to a shell in the guest.
 pub fn shell(mut bench: Bench) -> Result<ExitCode> {
     bench.probe()?;
-    let boot = bench.first("shell", &[mode::SHELL])?;
+    let boot = bench.first_with("shell", &[Need::Busybox, Need::Bpftool], &[mode::SHELL])?;
+    give_terminal(boot, bench.release())
+}
+
+/// Becomes a boot that has a shell.
+pub fn give_terminal(boot: Boot, release: &str) -> Result<ExitCode> {
     eprintln!(
-        "A guest with {} boots; its kernel's messages go to {}.",
-        bench.kernels[0].release,
+        "A guest with {release} boots; its kernel's messages go to {}.",
         boot.log.display()
     );
     eprintln!("To leave: 'exit' or Ctrl-D in its shell. If it hangs: Ctrl-A, then X.");

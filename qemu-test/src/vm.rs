@@ -501,11 +501,26 @@ impl Boot {
     }
 
     /// The last lines of the log, for a message.
-    pub fn log_tail(&self) -> String {
+    fn log_tail(&self) -> String {
         let text = std::fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<_> = text.lines().collect();
         lines[lines.len().saturating_sub(15)..].join("\n  | ")
+    }
+
+    /// An error of this boot, with where its log is and how that ends.
+    pub fn with_log(&self, error: Error) -> Error {
+        let text = |why: &str| {
+            format!(
+                "{why}\n{}, which ends with\n  | {}",
+                self.log.display(),
+                self.log_tail()
+            )
+        };
+        match error {
+            Error::Failed(why) => Error::Failed(text(&why)),
+            Error::NotRun(why) | Error::Hung(why) => Error::NotRun(text(&why)),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod object;
 use crate::{
     hold,
     lskel::{
+        param_value,
         LoadError,
         Skeleton, //
     },
@@ -26,7 +27,7 @@ use object::Broken;
 
 pub(crate) fn load() -> Result<Held, LoadError> {
     let skeleton = Skeleton::<Broken>::open()
-        .log_level(module_parameters::log_level.value())
+        .log_level(param_value(module_parameters::log_level.value()))
         .load()?;
 
     hold(skeleton.attach()?)

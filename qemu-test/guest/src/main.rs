@@ -95,6 +95,8 @@ fn run(args: &[&str]) -> Result<()> {
         (mode::TEST, [name]) => test(name),
         (mode::DEMO, []) => report("demo", user::demo),
         (mode::SHELL, []) => user::shell(),
+        (mode::SCRIPT, [scenarios::DEMO]) => report("demo", user::show_commands),
+        (mode::SCRIPT, [path]) => report(path, || user::script(path)),
         (mode::CORPUS, []) => corpus::run(),
         (mode::BENCH, [part]) => report("bench", || costs::run(part, None)),
         (mode::BENCH, [part, of]) => report("bench", || costs::run(part, Some(of))),

@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The modes for a human: the demo and the shell.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{ensure, Context, Result};
-use scenarios::SCREEN_PORT;
+use rustix::mount::{mount, MountFlags};
+use rustix::pipe::{pipe_with, PipeFlags};
+use scenarios::{DEMO, MODULE_DIR, SCREEN_PORT};
 
 use crate::kernel::{load, module, module_file, mount_bpffs};
-use crate::ktap::open_port;
+use crate::ktap::{note, open_port};
+use crate::lab::mount_tracing;
 
 const BUSYBOX: &str = "/bin/busybox";
 const BPFFS: &str = "/sys/fs/bpf";
 
-/// Types the commands of a session on the screen port, with what they print.
+/// Shows the module under test at work.
 pub fn demo() -> Result<()> {
     install_commands()?;
-    let mut screen = open_port(SCREEN_PORT)?;
-    for command in [
+    type_on_screen(&[
         "uname -sr".to_owned(),
         format!("insmod {}", module_file()),
         format!("mount -t bpf bpf {BPFFS}"),
@@ -27,9 +29,29 @@ pub fn demo() -> Result<()> {
         format!("cat {BPFFS}/maps.debug"),
         format!("cat {BPFFS}/progs.debug"),
         format!("rmmod {}", module()),
-    ] {
+    ])
+}
+
+/// Shows a module project's own commands: one a line; empty lines and those that begin with '#' are none.
+pub fn show_commands() -> Result<()> {
+    prepare_for_scripts()?;
+    let lines = fs::read_to_string(DEMO)?;
+    let is_command = |line: &&str| !line.trim().is_empty() && !line.starts_with('#');
+    let commands: Vec<_> = lines
+        .lines()
+        .filter(is_command)
+        .map(str::to_owned)
+        .collect();
+    ensure!(!commands.is_empty(), "the demo has no command");
+    type_on_screen(&commands)
+}
+
+/// Types commands on the screen port, with what they print. The first one that fails is the last.
+fn type_on_screen(commands: &[String]) -> Result<()> {
+    let mut screen = open_port(SCREEN_PORT)?;
+    for command in commands {
         writeln!(screen, "# {command}")?;
-        let output = Command::new("/bin/sh").args(["-c", &command]).output()?;
+        let output = shell_command().args(["-c", command]).output()?;
         screen.write_all(&output.stdout)?;
         screen.write_all(&output.stderr)?;
         ensure!(
@@ -38,6 +60,49 @@ pub fn demo() -> Result<()> {
             output.status
         );
     }
+    Ok(())
+}
+
+/// Runs a test of a module project: a shell script. What it prints is in the report.
+pub fn script(path: &str) -> Result<()> {
+    prepare_for_scripts()?;
+    // With each command before what it prints. One pipe for both, so that their lines stay in order.
+    let (output, input) = pipe_with(PipeFlags::CLOEXEC)?;
+    let mut script = shell_command();
+    script.args(["-x", path]).stdout(input.try_clone()?).stderr(input);
+    let mut child = script.spawn().context("starting the script")?;
+    // It holds the other end of the pipe.
+    drop(script);
+    for line in BufReader::new(File::from(output)).split(b'\n') {
+        note(&String::from_utf8_lossy(&line?));
+    }
+    let status = child.wait()?;
+    ensure!(status.success(), "expected exit status 0, seen {status}");
+    Ok(())
+}
+
+/// BusyBox's shell, with a root's environment, in the folder of the modules.
+fn shell_command() -> Command {
+    let mut shell = Command::new(BUSYBOX);
+    shell
+        .arg("sh")
+        .env_clear()
+        .env("PATH", "/sbin:/bin:/usr/sbin:/usr/bin")
+        .env("HOME", "/root")
+        .current_dir(MODULE_DIR)
+        .stdin(Stdio::null());
+    shell
+}
+
+/// What a script may expect of a machine: the file systems where they usually are, and a network of its own.
+fn prepare_for_scripts() -> Result<()> {
+    install_commands()?;
+    mount_bpffs(BPFFS)?;
+    mount_tracing()?;
+    let cgroup = "/sys/fs/cgroup";
+    mount("cgroup2", cgroup, "cgroup2", MountFlags::empty(), None).context("mounting cgroup2")?;
+    let up = shell_command().args(["-c", "ip link set lo up"]).status()?;
+    ensure!(up.success(), "ip link set lo up: {up}");
     Ok(())
 }
 

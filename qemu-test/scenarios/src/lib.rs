@@ -22,6 +22,11 @@ pub const C_MODULE: &str = "/modules/c/bpf_preload.ko";
 /// The module of qemu-test/gallery.
 pub const GALLERY: &str = "lskel_gallery";
 
+/// Folder of the initramfs with the tests of a module project.
+pub const TESTS_DIR: &str = "/tests";
+/// The commands of its demo in the initramfs.
+pub const DEMO: &str = "/demo";
+
 /// bpftool in the initramfs.
 pub const BPFTOOL: &str = "/sbin/bpftool";
 
@@ -51,6 +56,8 @@ pub mod mode {
     pub const TEST: &str = "test";
     /// Show the module at work on the screen port.
     pub const DEMO: &str = "demo";
+    /// Run a file of a module project: a test, or [`super::DEMO`].
+    pub const SCRIPT: &str = "script";
     /// A shell on the virtio console.
     pub const SHELL: &str = "shell";
     /// Load a corpus of light skeletons.
@@ -68,6 +75,8 @@ pub enum Need {
     Modprobe,
     /// bpftool, at [`BPFTOOL`].
     Bpftool,
+    /// BusyBox, for the guest to link its commands.
+    Busybox,
     /// A second CPU.
     TwoCpus,
     /// A boot of its own, where others start from a snapshot of a machine that has booted.

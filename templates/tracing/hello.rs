@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Counts the programs that are started, by name.
+
+#![deny(unsafe_code)]
+
+mod bpf;
+#[allow(unsafe_code, reason = "generated: what the data promise to `lskel`")]
+#[cfg_attr(target_endian = "little", path = "hello.lskel-little-endian.rs")]
+#[cfg_attr(target_endian = "big", path = "hello.lskel-big-endian.rs")]
+mod hello;
+mod lskel;
+
+use bpf::link::Link;
+use hello::{
+    globals,
+    progs,
+    Bss,
+    Hello, //
+};
+use kernel::prelude::*;
+use lskel::{
+    param_value,
+    LoadError,
+    Shared,
+    Skeleton, //
+};
+
+module! {
+    type: Module,
+    name: "hello",
+    description: "Counts the programs that are started, by name",
+    license: "GPL",
+    imports_ns: ["BPF_INTERNAL"],
+    params: {
+        uid: u32 {
+            default: u32::MAX,
+            description: "Count only what this user starts",
+        },
+    },
+}
+
+struct Module {
+    bss: Shared<Bss>,
+    _link: Link,
+}
+
+impl Module {
+    fn load() -> Result<Self, LoadError> {
+        let mut skel = Skeleton::<Hello>::open();
+        let rodata = skel.globals_mut(globals::rodata)?;
+        rodata.uid.set(param_value(module_parameters::uid.value()));
+
+        let skel = skel.load()?;
+        Ok(Self {
+            bss: skel.globals(globals::bss)?,
+            _link: skel.prog(progs::count_program).attach()?,
+        })
+    }
+}
+
+impl kernel::Module for Module {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Self::load().inspect_err(|e| pr_err!("{e}\n"))?)
+    }
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        pr_info!("{} programs were started\n", self.bss.started.get());
+    }
+}
