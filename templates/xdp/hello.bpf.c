@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Drops IPv4 echo requests (ping) with more than so many bytes of data. */
 #include <linux/bpf.h>
-#include <linux/icmp.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+
+/* linux/icmp.h takes headers of the C library with it, which are not for BPF. */
+struct icmphdr {
+	__u8 type;
+	__u8 code;
+	__be16 checksum;
+	__be32 id_and_sequence;
+};
+
+#define ICMP_ECHO 8
 
 /* Set by the module before the load, constant from then on. */
 const volatile __u32 max_data = 64;
