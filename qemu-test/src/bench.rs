@@ -290,7 +290,9 @@ fn with_tables(page: &str, arch: &str, tables: &str) -> Result<String> {
     let (before, after) = page
         .split_once(&start)
         .and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)))
-        .with_context(|| format!("{PAGE} has no place for the tables of {arch}: a line {start:?}"))?;
+        .with_context(|| {
+            format!("{PAGE} has no place for the tables of {arch}: a line {start:?}")
+        })?;
     Ok(format!("{before}{start}{tables}{end}{after}"))
 }
 
@@ -359,8 +361,9 @@ mod tests {
         let page = std::fs::read_to_string(format!("{TOP}/{PAGE}")).unwrap();
         for arch in ["amd64", "arm64"] {
             let seen = with_tables(&page, arch, "new\n").unwrap();
-            let place =
-                format!("<!-- make bench, {arch} -->\nnew\n<!-- the end of make bench, {arch} -->\n");
+            let place = format!(
+                "<!-- make bench, {arch} -->\nnew\n<!-- the end of make bench, {arch} -->\n"
+            );
             assert!(seen.contains(&place) && seen.len() < page.len(), "{seen}");
             assert!(seen.starts_with(page.split("<!-- make bench").next().unwrap()));
         }

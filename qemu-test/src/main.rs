@@ -146,7 +146,10 @@ impl Options {
 }
 
 fn picture() -> Result<ExitCode> {
-    print!("{}", terminal::svg(&std::io::read_to_string(std::io::stdin())?)?);
+    print!(
+        "{}",
+        terminal::svg(&std::io::read_to_string(std::io::stdin())?)?
+    );
     Ok(ExitCode::SUCCESS)
 }
 
