@@ -40,6 +40,10 @@ release: ## source tarball and packages of what is committed, in build/release; 
 demo: ## the main job, from nothing: boot a stock kernel with the module and show both files
 	@scripts/qemu demo
 
+.PHONY: picture
+picture: ## docs/demo.svg, the picture of make demo in README.md, from a new run
+	@scripts/qemu picture
+
 .PHONY: test
 test: ## the tests: host crates, checks and every QEMU scenario; KERNELS="A B" chooses the kernels
 	@scripts/test

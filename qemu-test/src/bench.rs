@@ -32,8 +32,8 @@ const BOOTS: usize = 2;
 
 /// The top folder of the checkout.
 const TOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-/// Where the tables are, between two comments.
-const PAGES: [&str; 2] = ["README.md", "qemu-test/README.md"];
+/// Where the tables are, those of a machine between two comments.
+const PAGE: &str = "docs/costs.md";
 
 /// What is measured, and how it is told.
 #[derive(clap::Args)]
@@ -281,24 +281,19 @@ fn line(figures: &Figures) -> Option<(f64, f64)> {
     Some((y - slope * x, slope))
 }
 
-/// Puts the tables of a machine into the page that has a place for them.
-fn put_into_page(arch: &str, tables: &str) -> Result<()> {
+/// The page with the tables of a machine in their place.
+fn with_tables(page: &str, arch: &str, tables: &str) -> Result<String> {
     let [start, end] = [
         format!("<!-- make bench, {arch} -->\n"),
         format!("<!-- the end of make bench, {arch} -->\n"),
     ];
-    for page in PAGES {
-        let path = format!("{TOP}/{page}");
-        let text = fs::read_to_string(&path).with_context(|| path.clone())?;
-        let parts = text
-            .split_once(&start)
-            .and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
-        if let Some((before, after)) = parts {
-            fs::write(&path, format!("{before}{start}{tables}{end}{after}"))?;
-            return Ok(());
-        }
-    }
-    bail!("no page has a place for the tables of {arch}: a line {start:?}")
+    let (before, after) = page
+        .split_once(&start)
+        .and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)))
+        .with_context(|| {
+            format!("{PAGE} has no place for the tables of {arch}: a line {start:?}")
+        })?;
+    Ok(format!("{before}{start}{tables}{end}{after}"))
 }
 
 /// Writes what is checked in.
@@ -319,7 +314,9 @@ fn record(bench: &Bench, what: Record, figures: &Figures, tables: &str) -> Resul
         eprintln!("{path} has the ratios of {}", bench.release());
         return Ok(());
     }
-    put_into_page(bench.machine().arch, tables)?;
+    let path = format!("{TOP}/{PAGE}");
+    let page = fs::read_to_string(&path).context(PAGE)?;
+    fs::write(&path, with_tables(&page, bench.machine().arch, tables)?)?;
     if bench.machine().is_host() {
         fs::write(
             format!("{TOP}/qemu-test/bench.svg"),
@@ -357,7 +354,21 @@ pub fn run(bench: Bench, args: &Args) -> Result<ExitCode> {
 
 #[cfg(test)]
 mod tests {
-    use super::{line, number_after, Figures, PROGS};
+    use super::{line, number_after, with_tables, Figures, PAGE, PROGS, TOP};
+
+    #[test]
+    fn tables_go_to_the_place_of_their_machine() {
+        let page = std::fs::read_to_string(format!("{TOP}/{PAGE}")).unwrap();
+        for arch in ["amd64", "arm64"] {
+            let seen = with_tables(&page, arch, "new\n").unwrap();
+            let place = format!(
+                "<!-- make bench, {arch} -->\nnew\n<!-- the end of make bench, {arch} -->\n"
+            );
+            assert!(seen.contains(&place) && seen.len() < page.len(), "{seen}");
+            assert!(seen.starts_with(page.split("<!-- make bench").next().unwrap()));
+        }
+        assert!(with_tables(&page, "vax", "new\n").is_err());
+    }
 
     #[test]
     fn the_line_goes_through_points_that_are_on_one() {

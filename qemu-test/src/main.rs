@@ -11,6 +11,7 @@ mod machine;
 mod project;
 mod run;
 mod snapshot;
+mod terminal;
 mod vm;
 
 use std::ffi::OsString;
@@ -93,6 +94,8 @@ enum Task {
     Needs { word: String },
     /// Show the module at work
     Demo,
+    /// Make a picture, in SVG, of a session that comes by stdin
+    Picture,
     /// A shell in a guest with the module loaded
     Shell,
     /// Load the light skeletons of a folder of BPF objects
@@ -145,6 +148,14 @@ impl Options {
     }
 }
 
+fn picture() -> Result<ExitCode> {
+    print!(
+        "{}",
+        terminal::svg(&std::io::read_to_string(std::io::stdin())?)?
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = cli.options.bench().and_then(|bench| match cli.command {
@@ -160,6 +171,7 @@ fn main() -> ExitCode {
         ),
         Task::Needs { word } => Ok(run::needs(&word)),
         Task::Demo => run::demo(bench),
+        Task::Picture => picture(),
         Task::Shell => run::shell(bench),
         Task::Corpus(args) => corpus::run(bench, &args),
         Task::Bench(args) => bench::run(bench, &args),
