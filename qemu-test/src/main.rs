@@ -89,9 +89,15 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         harness: Vec<OsString>,
     },
-    /// Say which modules the scenarios take that have this word in their names: c-module, test-modules
+    /// Say which modules the scenarios of a shard take, or those that have a word in their names: c-module, test-modules,
+    /// gallery
     #[command(hide = true)]
-    Needs { word: String },
+    Needs {
+        #[arg(long, env = "SHARD")]
+        shard: Option<String>,
+        #[arg(default_value = "")]
+        word: String,
+    },
     /// Show the module at work
     Demo,
     /// Make a picture, in SVG, of a session that comes by stdin
@@ -169,7 +175,10 @@ fn main() -> ExitCode {
             shuffle,
             harness,
         ),
-        Task::Needs { word } => Ok(run::needs(&word)),
+        Task::Needs { shard, word } => Ok(run::needs(
+            shard.as_deref().filter(|shard| !shard.is_empty()),
+            &word,
+        )),
         Task::Demo => run::demo(bench),
         Task::Picture => picture(),
         Task::Shell => run::shell(bench),

@@ -13,7 +13,7 @@ use clap::Parser;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use lskel_gen::skeleton::ByteOrder;
 use scenarios::{
-    is_debug, mode, End, Need, Scenario, BLOB, BPFTOOL, C_MODULE, FOREIGN_BLOB, MODULE_DIR,
+    is_debug, mode, End, Need, Scenario, BLOB, BPFTOOL, C_MODULE, FOREIGN_BLOB, GALLERY, MODULE_DIR,
     OTHER_SHARD, SCENARIOS, SELFTEST, SHORT,
 };
 
@@ -400,15 +400,20 @@ fn find_guest(machine: &Machine) -> Result<PathBuf> {
     Ok(folder.join(machine.target).join("release/guest"))
 }
 
-/// Prints what has to be built for the scenarios that have this word in their names: scripts/qemu asks.
-pub fn needs(word: &str) -> ExitCode {
-    let wanted = |scenario: &&Scenario| scenario.name.contains(word);
+/// Prints what has to be built for the scenarios of a shard that have this word in their names: scripts/qemu asks.
+pub fn needs(shard: Option<&str>, word: &str) -> ExitCode {
+    let wanted = |scenario: &&Scenario| {
+        scenario.name.contains(word) && shard.is_none_or(|shard| scenario.is_in(shard))
+    };
     let needs = || SCENARIOS.iter().filter(wanted).flat_map(|s| s.needs);
     if needs().any(|need| *need == Need::CModule) {
         println!("c-module");
     }
     if needs().any(|need| matches!(need, Need::TestModule(_))) {
         println!("test-modules");
+    }
+    if needs().any(|need| *need == Need::TestModule(GALLERY)) {
+        println!("gallery");
     }
     ExitCode::SUCCESS
 }
