@@ -13,8 +13,8 @@ use clap::Parser;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use lskel_gen::skeleton::ByteOrder;
 use scenarios::{
-    is_debug, mode, End, Need, Scenario, BLOB, BPFTOOL, C_MODULE, FOREIGN_BLOB, GALLERY, MODULE_DIR,
-    OTHER_SHARD, SCENARIOS, SELFTEST, SHORT,
+    is_debug, mode, End, Need, Scenario, BLOB, BPFTOOL, C_MODULE, FOREIGN_BLOB, GALLERY,
+    MODULE_DIR, OTHER_SHARD, SCENARIOS, SELFTEST, SHORT,
 };
 
 use crate::corpus;

@@ -69,7 +69,10 @@ pub fn script(path: &str) -> Result<()> {
     // With each command before what it prints. One pipe for both, so that their lines stay in order.
     let (output, input) = pipe_with(PipeFlags::CLOEXEC)?;
     let mut script = shell_command();
-    script.args(["-x", path]).stdout(input.try_clone()?).stderr(input);
+    script
+        .args(["-x", path])
+        .stdout(input.try_clone()?)
+        .stderr(input);
     let mut child = script.spawn().context("starting the script")?;
     // It holds the other end of the pipe.
     drop(script);
