@@ -14,7 +14,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use lskel_gen::skeleton::ByteOrder;
 use scenarios::{
     is_debug, mode, End, Need, Scenario, BLOB, BPFTOOL, C_MODULE, FOREIGN_BLOB, MODULE_DIR,
-    OTHER_SHARD, SCENARIOS, SELFTEST, SHORT,
+    OTHER_SHARD, SCENARIOS, SELFTEST, SHORT, SS,
 };
 
 use crate::corpus;
@@ -281,6 +281,9 @@ impl Bench {
                 Need::Cmdline(words) => cmdline.push((*words).to_owned()),
                 Need::Bpftool => {
                     initramfs.program(BPFTOOL, "/usr/sbin/bpftool")?;
+                }
+                Need::Ss => {
+                    initramfs.program(SS, "/usr/bin/ss")?;
                 }
                 Need::TestModule(name) => {
                     let folder = kernel.test_modules.as_deref().context(
