@@ -79,8 +79,8 @@ struct bpf_iter__udp {
 } __core;
 
 /*
- * An address and a port are one word. The longest is "[ffff:…:ffff]:65535", of 47 characters, and a
- * piece of it has 8 at most. The verifier does not know where one goes: END() is within for it, too.
+ * An address and a port are one word, as ss has it, of 47 characters at most. It is made of pieces
+ * of up to 8; where one goes the verifier knows by END() to be below 64.
  */
 #define WIDTH 72
 #define END(text, len) ((text) + ((len) & 63))
@@ -105,37 +105,44 @@ static __noinline int print_ipv4(char *text, const __be32 *address, __u16 port)
 /* The first of the longest runs of zeroes is "::", for which bpf_snprintf() has nothing. */
 static __noinline int print_ipv6(char *text, const struct in6_addr *from, __u16 port, int only)
 {
-	__u32 at, run = 0, zeroes = 1, end = 0;
+	__u32 at, zeroes = 0, begin, more, run;
 	struct in6_addr address;
 	__u64 len = 1;
 
 	bpf_probe_read_kernel(&address, sizeof(address), from);
-	for (at = 0; at < 8; at++) {
-		run = address.s6_addr16[at] ? 0 : run + 1;
-		if (run > zeroes) {
-			zeroes = run;
-			end = at + 1;
-		}
-	}
-	if (zeroes == 8 && !only) {
+	/* A bit for each number that is zero: less one, it is below zero. */
+	for (at = 0; at < 8; at++)
+		zeroes |= (address.s6_addr16[at] - 1U) >> 31 << at;
+	/* Where runs begin: all, those of two at least, of three, and so on while there are any. */
+	begin = zeroes;
+	for (more = 0; more < 7 && begin & begin >> 1; more++)
+		begin &= begin >> 1;
+	/* The first one. */
+	begin &= -begin;
+	run = more ? (begin << more << 1) - begin : 0;
+	/* Not to be known to the verifier, which would go on for each length of the run. */
+	__sync_fetch_and_add(&run, 0);
+
+	if (run == 0xff && !only) {
 		/* Any address of IPv4, too. */
 		text[0] = '*';
-	} else if (zeroes == 5 && end == 5 && address.s6_addr16[5] == bpf_htons(0xffff)) {
+	} else if (run == 0x1f && address.s6_addr16[5] == bpf_htons(0xffff)) {
 		len = BPF_SNPRINTF(text, WIDTH, "[::ffff:%pI4]", &address.s6_addr32[3]) - 1;
 	} else {
 		text[0] = '[';
 		for (at = 0; at < 8; at++) {
-			if (at >= end || at + zeroes < end) {
-				len += BPF_SNPRINTF(END(text, len), 8, "%x:", bpf_ntohs(address.s6_addr16[at])) - 1;
+			if (!(run & 1 << at)) {
+				len += BPF_SNPRINTF(END(text, len), 8, "%x:",
+						    bpf_ntohs(address.s6_addr16[at])) - 1;
 				continue;
 			}
 			if (!at)
 				*END(text, len++) = ':';
-			if (at + 1 == end)
+			if (!(run & 2 << at))
 				*END(text, len++) = ':';
 		}
 		/* In place of the ':' after the last number. */
-		if (end != 8)
+		if (!(run & 0x80))
 			len--;
 		*END(text, len++) = ']';
 	}

@@ -26,7 +26,7 @@ unsafe impl Object for Sockets {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"sockets",
         data: init_data!("sockets.lskel-big-endian.data"),
-        btf: Some(4192),
+        btf: Some(4328),
         maps: &[
             // 0: `sockets.rodata`
             MapDef {
@@ -35,8 +35,8 @@ unsafe impl Object for Sockets {
                 key_size: 4,
                 value_size: 215,
                 max_entries: 1,
-                attr: 4224,
-                value: Some(4288),
+                attr: 4360,
+                value: Some(4424),
                 frozen: true,
             },
         ],
@@ -47,7 +47,7 @@ unsafe impl Object for Sockets {
                 section: c"iter/udp",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
-                attr: 7664,
+                attr: 8112,
             },
         ],
         commands: &[

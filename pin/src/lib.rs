@@ -117,14 +117,14 @@ impl Wanted {
         let ids: Vec<_> = found.iter().map(|(_, seen)| seen.id.to_string()).collect();
         ensure!(
             ids.len() < 2,
-            "several iterators are {which}: of the links {}, choose one by {}={}",
+            "there are several iterators {which}, of the links {}; {}={} chooses one",
             ids.join(", "),
             ids[0],
             self.file
         );
         let (link, _) = found
             .pop()
-            .with_context(|| format!("no iterator is {which}; is its module loaded?"))?;
+            .with_context(|| format!("there is no iterator {which}; is its module loaded?"))?;
         Ok(link)
     }
 }

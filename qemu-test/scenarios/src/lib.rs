@@ -251,7 +251,7 @@ macro_rules! each_scenario {
             a_skeletons_optional_prog_is_not_loaded_and_unload_leaves_nothing, Passes,
                 [TestModule("lskel_features")];
             // The examples.
-            the_file_of_udp_sockets_agrees_with_ss, Passes, 
+            the_file_of_udp_sockets_agrees_with_ss, Passes,
                 [Ss, TestModule("sockets"), TestModule("inet_diag"), TestModule("udp_diag")];
             // The gallery: qemu-test/gallery/README.md has a table of its entries.
             gallery_hash_counts_by_the_name_of_the_task, Passes, [TestModule("lskel_gallery")];

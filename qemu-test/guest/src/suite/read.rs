@@ -991,7 +991,8 @@ pub fn pin_takes_any_iterator_by_its_progs_name_or_its_links_id() -> Result<()> 
     )?;
     expect(&["one"], Ok(&["one: is there already"]))?;
     expect(&["one=one.debug"], Ok(&["one.debug: pinned"]))?;
-    let why = format!("of the links {first}, {second}, choose one by {of_first}");
+    let why =
+        format!("several iterators two, of the links {first}, {second}; {of_first} chooses one");
     expect(&["two"], Err(&why))?;
     expect(&[of_first], Ok(&["two: pinned"]))?;
     expect(&["two", of_first], Ok(&["two: is there already"; 2]))?;
@@ -999,8 +1000,11 @@ pub fn pin_takes_any_iterator_by_its_progs_name_or_its_links_id() -> Result<()> 
         &[&format!("{second}=two")],
         Err("two exists and is something else"),
     )?;
-    expect(&["one=new", "three"], Err("no iterator is three"))?;
-    expect(&["999999=new"], Err("no iterator is 999999"))?;
+    expect(
+        &["one=new", "three"],
+        Err("no iterator three; is its module loaded?"),
+    )?;
+    expect(&["999999=new"], Err("no iterator 999999"))?;
     expect(&["one=new", "one=new"], Err("new: File exists"))?;
     for wrong in ["", "=new", "one=", "one=..", "one=a/b", "7"] {
         expect(&[wrong], Err(""))?;

@@ -42,7 +42,6 @@ fn rows() -> Result<BTreeMap<u64, Row>> {
     );
     let mut rows = BTreeMap::new();
     for line in lines {
-        if line.contains(":47") { note(line); }
         let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
         ensure!(
             words.len() == COLUMNS.len()
@@ -66,7 +65,6 @@ fn rows_of_ss() -> Result<BTreeMap<u64, Row>> {
     ensure!(output.status.success(), "ss: {output:?}");
     let mut rows = BTreeMap::new();
     for line in String::from_utf8(output.stdout)?.lines() {
-        if line.contains(":47") { note(line); }
         let words: Vec<_> = line.split_whitespace().collect();
         let after = |name: &str| {
             let (_, rest) = line.split_once(name)?;
@@ -112,21 +110,23 @@ impl Sockets {
     }
 
     fn ipv4(&mut self) -> Result<()> {
-        let any = UdpSocket::bind("0.0.0.0:47101")?;
-        let queue = UdpSocket::bind("127.0.0.1:47102")?;
-        let connected = UdpSocket::bind("127.0.0.1:47103")?;
-        connected.connect("127.0.0.1:47102")?;
+        let any = UdpSocket::bind("0.0.0.0:27101")?;
+        let queue = UdpSocket::bind("127.0.0.1:27102")?;
+        let connected = UdpSocket::bind("127.0.0.1:27103")?;
+        connected.connect("127.0.0.1:27102")?;
         connected.send(b"one")?;
         connected.send(b"two")?;
+        // The kernel takes what was read off the queue's length later.
+        queue.recv(&mut [0; 8])?;
         // This one waits for more.
         send(&connected, b"three", SendFlags::MORE)?;
-        let full = UdpSocket::bind("127.0.0.1:47104")?;
+        let full = UdpSocket::bind("127.0.0.1:27104")?;
         set_socket_recv_buffer_size(&full, 4096)?;
         for _ in 0..100 {
-            any.send_to(&[0; 1000], "127.0.0.1:47104")?;
+            any.send_to(&[0; 1000], "127.0.0.1:27104")?;
         }
-        let users = as_user(1000, 1000, || Ok(UdpSocket::bind("127.0.0.1:47105")?))?;
-        let lo = UdpSocket::bind("127.0.0.1:47106")?;
+        let users = as_user(1000, 1000, || Ok(UdpSocket::bind("127.0.0.1:27105")?))?;
+        let lo = UdpSocket::bind("127.0.0.1:27106")?;
         // SAFETY: the option's value is a name of two bytes, of which the kernel makes a copy.
         let bound = unsafe {
             libc::setsockopt(
@@ -149,22 +149,22 @@ impl Sockets {
             ("if", "0"),
             nobody,
         ];
-        self.add(any, &[&idle[..], &[("local", "0.0.0.0:47101")]].concat())?;
-        self.add(queue, &[("local", "127.0.0.1:47102"), nobody])?;
+        self.add(any, &[&idle[..], &[("local", "0.0.0.0:27101")]].concat())?;
+        self.add(queue, &[("local", "127.0.0.1:27102"), nobody])?;
         self.add(
             connected,
             &[
                 ("state", "ESTAB"),
-                ("local", "127.0.0.1:47103"),
-                ("peer", "127.0.0.1:47102"),
+                ("local", "127.0.0.1:27103"),
+                ("peer", "127.0.0.1:27102"),
             ],
         )?;
-        self.add(full, &[("local", "127.0.0.1:47104"), nobody])?;
+        self.add(full, &[("local", "127.0.0.1:27104"), nobody])?;
         self.add(
             users,
-            &[("uid", "1000"), ("local", "127.0.0.1:47105"), nobody],
+            &[("uid", "1000"), ("local", "127.0.0.1:27105"), nobody],
         )?;
-        self.add(lo, &[("if", "1"), ("local", "127.0.0.1:47106"), nobody])?;
+        self.add(lo, &[("if", "1"), ("local", "127.0.0.1:27106"), nobody])?;
         // More than what the kernel reads at a time.
         for _ in 0..500 {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -175,34 +175,34 @@ impl Sockets {
     }
 
     fn ipv6(&mut self) -> Result<()> {
-        let both = UdpSocket::bind("[::]:47201")?;
+        let both = UdpSocket::bind("[::]:27201")?;
         let only = socket(AddressFamily::INET6, SocketType::DGRAM, None)?;
         set_ipv6_v6only(&only, true)?;
-        bind(&only, &"[::]:47202".parse::<SocketAddr>()?)?;
-        let connected = UdpSocket::bind("[::1]:47203")?;
-        connected.connect("[::1]:47201")?;
+        bind(&only, &"[::]:27202".parse::<SocketAddr>()?)?;
+        let connected = UdpSocket::bind("[::1]:27203")?;
+        connected.connect("[::1]:27201")?;
         connected.send(b"one")?;
-        let ipv4 = UdpSocket::bind("[::]:47204")?;
-        ipv4.connect("[::ffff:127.0.0.1]:47101")?;
+        let ipv4 = UdpSocket::bind("[::]:27204")?;
+        ipv4.connect("[::ffff:127.0.0.1]:27101")?;
         self.add(
             both,
-            &[("state", "UNCONN"), ("local", "*:47201"), ("peer", "*:*")],
+            &[("state", "UNCONN"), ("local", "*:27201"), ("peer", "*:*")],
         )?;
-        self.add(only, &[("local", "[::]:47202"), ("peer", "[::]:*")])?;
+        self.add(only, &[("local", "[::]:27202"), ("peer", "[::]:*")])?;
         self.add(
             connected,
             &[
                 ("state", "ESTAB"),
-                ("local", "[::1]:47203"),
-                ("peer", "[::1]:47201"),
+                ("local", "[::1]:27203"),
+                ("peer", "[::1]:27201"),
             ],
         )?;
         self.add(
             ipv4,
             &[
                 ("state", "ESTAB"),
-                ("local", "[::ffff:127.0.0.1]:47204"),
-                ("peer", "[::ffff:127.0.0.1]:47101"),
+                ("local", "[::ffff:127.0.0.1]:27204"),
+                ("peer", "[::ffff:127.0.0.1]:27101"),
             ],
         )?;
         // Addresses of nobody, which the standard library prints as ss does.
@@ -223,7 +223,7 @@ impl Sockets {
         ] {
             let address: Ipv6Addr = address.parse()?;
             let socket =
-                UdpSocket::bind((address, 47_300)).with_context(|| format!("binding {address}"))?;
+                UdpSocket::bind((address, 27_300)).with_context(|| format!("binding {address}"))?;
             let local = socket.local_addr()?.to_string();
             self.add(socket, &[("local", &local)])?;
         }
@@ -281,9 +281,9 @@ pub fn the_file_of_udp_sockets_agrees_with_ss() -> Result<()> {
     }
     // What is only known to be there.
     for (local, column) in [
-        ("127.0.0.1:47102", "recv-q"),
-        ("127.0.0.1:47103", "send-q"),
-        ("127.0.0.1:47104", "drops"),
+        ("127.0.0.1:27102", "recv-q"),
+        ("127.0.0.1:27103", "send-q"),
+        ("127.0.0.1:27104", "drops"),
     ] {
         ensure!(
             seen.values()
@@ -297,7 +297,7 @@ pub fn the_file_of_udp_sockets_agrees_with_ss() -> Result<()> {
         let thread = scope.spawn(|| -> Result<()> {
             // SAFETY: no memory and no fds are unshared.
             unsafe { unshare_unsafe(UnshareFlags::NEWNET)? };
-            let _socket = UdpSocket::bind("0.0.0.0:47401")?;
+            let _socket = UdpSocket::bind("0.0.0.0:27401")?;
             let netns = fs::metadata("/proc/thread-self/ns/net")?.ino().to_string();
             let rows: Vec<_> = rows()?
                 .into_values()
