@@ -3,12 +3,14 @@
 //!
 //! The kernel hands a provider's links to each new mount and to nobody else. So a mount is made that is
 //! attached to no folder: what is in it is the provider's, whatever other links there are. `links.debug`,
-//! which the kernel does not ask for, is the link of a module that is loaded for that moment only.
+//! which the kernel does not ask for, is the link of a module that is loaded for that moment only. Other
+//! modules' iterators are found among all links, by the names of their progs.
 
 use std::ffi::{c_char, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::path::Path;
+use std::path::{Display, Path};
 use std::process::{Command, Output};
+use std::str::FromStr;
 
 use anyhow::{bail, ensure, Context, Result};
 use libbpf_rs::libbpf_sys as sys;
@@ -30,65 +32,171 @@ const LINKS_MODULE: &str = "bpf_preload_links";
 /// The prog of that link, and its map.
 const LINKS_PROG: &[u8] = b"dump_bpf_link";
 const LINKS_MAP: &[u8] = b"links.rodata";
+/// How much the kernel keeps of a prog's name.
+const NAME_LEN: usize = sys::BPF_OBJ_NAME_LEN as usize - 1;
 
 /// Pins the files in `dir` and says what was done with each. Either all of them are there afterwards, or
 /// nothing is changed.
 pub fn pin(dir: &Path) -> Result<Vec<String>> {
-    let shown = dir.display();
-    ensure!(
-        rustix::process::geteuid().is_root(),
-        "only root may do this"
-    );
-    let target = openat(
-        CWD,
-        dir,
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .with_context(|| format!("{shown}"))?;
-    ensure!(
-        fstatfs(&target)?.f_type as u64 == BPF_FS_MAGIC,
-        "{shown} is not in a BPF file system; `mount -t bpf bpf {shown}` makes it one, with the files in it"
-    );
-    let mut missing = Vec::new();
-    let mut done = Vec::new();
-    let mut look = |name: &'static str, is_ours: &dyn Fn() -> bool| -> Result<bool> {
-        match statat(&target, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(ABSENT | Errno::NOENT) => return Ok(true),
-            Err(error) => return Err(error).with_context(|| format!("{shown}/{name}")),
-            Ok(_) => ensure!(
-                is_ours(),
-                "{shown}/{name} exists and is something else; remove it first"
-            ),
-        }
-        done.push(format!("{shown}/{name}: is there already"));
-        Ok(false)
-    };
+    let mut folder = Folder::open(dir)?;
     for (name, link) in provided()? {
-        if look(name, &|| is_same(&target, name, &link))? {
-            missing.push((name, link));
+        if folder.lacks(name, |seen| is_same(seen, &link))? {
+            folder.missing.push((name.to_owned(), link));
         }
     }
-    if look(LINKS, &|| is_links_debug(&target))? {
+    if folder.lacks(LINKS, |seen| seen.name == LINKS_PROG)? {
         match links_debug()? {
-            Some(link) => missing.push((LINKS, link)),
-            None => done.push(format!(
-                "{shown}/{LINKS}: left out, as {LINKS_MODULE} is neither loaded nor known to modprobe"
+            Some(link) => folder.missing.push((LINKS.to_owned(), link)),
+            None => folder.done.push(format!(
+                "{}/{LINKS}: left out, as {LINKS_MODULE} is neither loaded nor known to modprobe",
+                folder.shown
             )),
         }
     }
-    let _opened = Opened::new(&target)?;
-    for (at, (name, link)) in missing.iter().enumerate() {
-        if let Err(error) = pin_one(&target, name, link) {
-            for (name, _) in &missing[..at] {
-                let _ = rustix::fs::unlinkat(&target, *name, AtFlags::empty());
-            }
-            return Err(error).with_context(|| format!("pinning {shown}/{name}"));
+    folder.pin()
+}
+
+/// The same for these iterators, and for nothing else.
+pub fn pin_iterators(dir: &Path, wanted: &[Wanted]) -> Result<Vec<String>> {
+    let mut folder = Folder::open(dir)?;
+    for iterator in wanted {
+        if folder.lacks(&iterator.file, |seen| iterator.is(seen))? {
+            folder
+                .missing
+                .push((iterator.file.clone(), iterator.find()?));
         }
-        done.push(format!("{shown}/{name}: pinned"));
     }
-    done.sort();
-    Ok(done)
+    folder.pin()
+}
+
+/// An iterator that a module has attached, and the name of its file to be.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The name of its prog, or the id of its link.
+    which: String,
+    file: String,
+}
+
+impl FromStr for Wanted {
+    type Err = anyhow::Error;
+
+    /// Of `PROG`, `PROG=FILE` or `ID=FILE`.
+    fn from_str(text: &str) -> Result<Self> {
+        let (which, file) = text.split_once('=').unwrap_or((text, text));
+        ensure!(!which.is_empty(), "'{text}' names no iterator");
+        ensure!(
+            !file.is_empty() && !file.contains('/') && file != "." && file != "..",
+            "'{file}' cannot be the name of a file"
+        );
+        ensure!(
+            text.contains('=') || which.parse::<u32>().is_err(),
+            "an id wants a name for its file: {which}=FILE"
+        );
+        Ok(Wanted {
+            which: which.to_owned(),
+            file: file.to_owned(),
+        })
+    }
+}
+
+impl Wanted {
+    fn is(&self, seen: &Iter) -> bool {
+        match self.which.parse::<u32>() {
+            Ok(id) => seen.id == id,
+            // The kernel has no more of it.
+            Err(_) => seen
+                .name
+                .iter()
+                .eq(self.which.as_bytes().iter().take(NAME_LEN)),
+        }
+    }
+
+    fn find(&self) -> Result<OwnedFd> {
+        let which = &self.which;
+        let mut found: Vec<_> = iterators().filter(|(_, seen)| self.is(seen)).collect();
+        let ids: Vec<_> = found.iter().map(|(_, seen)| seen.id.to_string()).collect();
+        ensure!(
+            ids.len() < 2,
+            "there are several iterators {which}, of the links {}; {}={} chooses one",
+            ids.join(", "),
+            ids[0],
+            self.file
+        );
+        let (link, _) = found
+            .pop()
+            .with_context(|| format!("there is no iterator {which}; is its module loaded?"))?;
+        Ok(link)
+    }
+}
+
+/// A folder that files are to be pinned in.
+struct Folder<'a> {
+    fd: OwnedFd,
+    shown: Display<'a>,
+    /// What is to be pinned.
+    missing: Vec<(String, OwnedFd)>,
+    /// What is said of each file.
+    done: Vec<String>,
+}
+
+impl<'a> Folder<'a> {
+    fn open(dir: &'a Path) -> Result<Self> {
+        let shown = dir.display();
+        ensure!(
+            rustix::process::geteuid().is_root(),
+            "only root may do this"
+        );
+        let fd = openat(
+            CWD,
+            dir,
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .with_context(|| format!("{shown}"))?;
+        ensure!(
+            fstatfs(&fd)?.f_type as u64 == BPF_FS_MAGIC,
+            "{shown} is not in a BPF file system; `mount -t bpf bpf {shown}` makes it one, with the files in it"
+        );
+        Ok(Folder {
+            fd,
+            shown,
+            missing: Vec::new(),
+            done: Vec::new(),
+        })
+    }
+
+    /// Whether a file is to be pinned. An error if there is one that is not an iterator of ours.
+    fn lacks(&mut self, name: &str, is_ours: impl Fn(&Iter) -> bool) -> Result<bool> {
+        let shown = &self.shown;
+        match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(ABSENT | Errno::NOENT) => return Ok(true),
+            Err(error) => return Err(error).with_context(|| format!("{shown}/{name}")),
+            Ok(_) => ensure!(
+                get(&self.fd, name)
+                    .is_ok_and(|link| iter_of(&link).is_ok_and(|seen| is_ours(&seen))),
+                "{shown}/{name} exists and is something else; remove it first"
+            ),
+        }
+        self.done.push(format!("{shown}/{name}: is there already"));
+        Ok(false)
+    }
+
+    /// Pins what is missing: all of it, or nothing.
+    fn pin(mut self) -> Result<Vec<String>> {
+        let shown = &self.shown;
+        let _opened = Opened::new(&self.fd)?;
+        for (at, (name, link)) in self.missing.iter().enumerate() {
+            if let Err(error) = pin_one(&self.fd, name, link) {
+                for (name, _) in &self.missing[..at] {
+                    let _ = rustix::fs::unlinkat(&self.fd, name, AtFlags::empty());
+                }
+                return Err(error).with_context(|| format!("pinning {shown}/{name}"));
+            }
+            self.done.push(format!("{shown}/{name}: pinned"));
+        }
+        self.done.sort();
+        Ok(self.done)
+    }
 }
 
 /// A folder in which names with a dot can be made: the kernel keeps them to itself, unless the folder's mode
@@ -174,35 +282,31 @@ fn modprobe(args: &[&str]) -> Result<Output> {
 }
 
 fn find_links_debug() -> Option<OwnedFd> {
+    // Others have a prog of this name, too: the kernel's selftests, say.
+    let (link, _) = iterators().find(|(_, seen)| {
+        seen.name == LINKS_PROG && map_of(seen).is_ok_and(|name| name == LINKS_MAP)
+    })?;
+    Some(link)
+}
+
+/// All iterators that are attached.
+fn iterators() -> impl Iterator<Item = (OwnedFd, Iter)> {
     let mut id = 0;
-    // SAFETY: writes one u32.
-    while unsafe { sys::bpf_link_get_next_id(id, &mut id) } == 0 {
+    std::iter::from_fn(move || {
+        // SAFETY: writes one u32.
+        (unsafe { sys::bpf_link_get_next_id(id, &mut id) } == 0).then_some(id)
+    })
+    .filter_map(|id| {
         // SAFETY: a call without pointers.
-        let Ok(link) = owned(unsafe { sys::bpf_link_get_fd_by_id(id) }) else {
-            continue;
-        };
-        // Others have a prog of this name, too: the kernel's selftests, say.
-        if prog_of(&link).is_ok_and(|prog| {
-            prog.name == LINKS_PROG && map_of(&prog).is_ok_and(|name| name == LINKS_MAP)
-        }) {
-            return Some(link);
-        }
-    }
-    None
+        let link = owned(unsafe { sys::bpf_link_get_fd_by_id(id) }).ok()?;
+        let iter = iter_of(&link).ok()?;
+        Some((link, iter))
+    })
 }
 
-/// Whether the file is there and pins an iterator of links.
-fn is_links_debug(dir: &OwnedFd) -> bool {
-    get(dir, LINKS).is_ok_and(|link| prog_of(&link).is_ok_and(|prog| prog.name == LINKS_PROG))
-}
-
-/// Whether a file pins an iterator that prints the same: one of this load, or of one before.
-fn is_same(dir: &OwnedFd, name: &str, link: &OwnedFd) -> bool {
-    let seen = get(dir, name).map(|seen| prog_of(&seen));
-    match (seen, prog_of(link)) {
-        (Ok(Ok(seen)), Ok(expected)) => seen.name == expected.name && seen.tag == expected.tag,
-        _ => false,
-    }
+/// Whether an iterator prints the same: one of this load, or of one before.
+fn is_same(seen: &Iter, link: &OwnedFd) -> bool {
+    iter_of(link).is_ok_and(|expected| seen.name == expected.name && seen.tag == expected.tag)
 }
 
 fn pin_one(dir: &OwnedFd, name: &str, link: &OwnedFd) -> Result<()> {
@@ -234,22 +338,26 @@ fn get(dir: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
     owned(unsafe { sys::bpf_obj_get_opts(path.as_ptr(), &opts) })
 }
 
-/// What tells an iterator's prog from others.
-struct Prog {
+/// What tells an iterator from others.
+struct Iter {
+    /// Its link's id.
+    id: u32,
+    /// Its prog's name and tag.
     name: Vec<u8>,
     tag: [u8; 8],
-    /// The first map that it uses, by its id.
+    /// The first map that its prog uses, by its id.
     map: u32,
 }
 
-/// The prog of an iterator's link. An error for any other link, and for what is no link.
-fn prog_of(link: &OwnedFd) -> Result<Prog> {
+/// The iterator behind a link. An error for any other link, and for what is no link.
+fn iter_of(link: &OwnedFd) -> Result<Iter> {
     let mut info = sys::bpf_link_info::default();
     info_of(link.as_fd(), &mut info)?;
     ensure!(
         info.type_ == sys::BPF_LINK_TYPE_ITER,
         "a link of another kind"
     );
+    let id = info.id;
     // SAFETY: a call without pointers.
     let prog = owned(unsafe { sys::bpf_prog_get_fd_by_id(info.prog_id) })?;
     let mut map = 0;
@@ -259,17 +367,18 @@ fn prog_of(link: &OwnedFd) -> Result<Prog> {
         ..Default::default()
     };
     info_of(prog.as_fd(), &mut info)?;
-    Ok(Prog {
+    Ok(Iter {
+        id,
         name: bytes_of(&info.name),
         tag: info.tag,
         map,
     })
 }
 
-/// The name of a prog's map.
-fn map_of(prog: &Prog) -> Result<Vec<u8>> {
+/// The name of an iterator's map.
+fn map_of(iter: &Iter) -> Result<Vec<u8>> {
     // SAFETY: a call without pointers.
-    let map = owned(unsafe { sys::bpf_map_get_fd_by_id(prog.map) })?;
+    let map = owned(unsafe { sys::bpf_map_get_fd_by_id(iter.map) })?;
     let mut info = sys::bpf_map_info::default();
     info_of(map.as_fd(), &mut info)?;
     Ok(bytes_of(&info.name))

@@ -14,7 +14,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use lskel_gen::skeleton::ByteOrder;
 use scenarios::{
     is_debug, mode, End, Need, Scenario, BLOB, BPFTOOL, C_MODULE, FOREIGN_BLOB, GALLERY,
-    MODULE_DIR, OTHER_SHARD, SCENARIOS, SELFTEST, SHORT,
+    MODULE_DIR, OTHER_SHARD, SCENARIOS, SELFTEST, SHORT, SS,
 };
 
 use crate::corpus;
@@ -295,6 +295,9 @@ impl Bench {
                 }
                 Need::Busybox => {
                     initramfs.program("/bin/busybox", "/usr/bin/busybox")?;
+                }
+                Need::Ss => {
+                    initramfs.program(SS, "/usr/bin/ss")?;
                 }
                 Need::TestModule(name) => {
                     let folder = kernel.test_modules.as_deref().context(

@@ -12,6 +12,7 @@ mod load;
 mod mount;
 mod read;
 mod runner;
+mod sockets;
 mod storms;
 mod unload;
 
@@ -30,6 +31,7 @@ use load::*;
 use mount::*;
 use read::*;
 use runner::*;
+use sockets::*;
 pub use storms::child as storm_child;
 use storms::*;
 use unload::*;

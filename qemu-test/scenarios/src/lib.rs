@@ -30,6 +30,9 @@ pub const DEMO: &str = "/demo";
 /// bpftool in the initramfs.
 pub const BPFTOOL: &str = "/sbin/bpftool";
 
+/// iproute2's ss in the initramfs.
+pub const SS: &str = "/sbin/ss";
+
 /// Folder of the initramfs with what lskel_blob.ko is to load, a file for each object.
 pub const CORPUS_DIR: &str = "/corpus";
 /// What the name of a file there ends with that is for libbpf's own loader prog, beside one for ours.
@@ -77,11 +80,13 @@ pub enum Need {
     Bpftool,
     /// BusyBox, for the guest to link its commands.
     Busybox,
+    /// ss, at [`SS`], which is only there for amd64. Another kernel does not run it.
+    Ss,
     /// A second CPU.
     TwoCpus,
     /// A boot of its own, where others start from a snapshot of a machine that has booted.
     OwnBoot,
-    /// A module of qemu-test/modules, by its name, in [`MODULE_DIR`].
+    /// A module that scripts/test-modules builds, by its name, in [`MODULE_DIR`].
     TestModule(&'static str),
     /// The module's blobs, at [`BLOB`] and [`FOREIGN_BLOB`].
     Blob,
@@ -183,7 +188,10 @@ impl Scenario {
                 self.shard() != OTHER_SHARD
                     || (self.end == End::Passes && !self.needs.contains(&Need::CountedTime))
             }
-            None => !self.needs.contains(&Need::DebugKernel),
+            None => {
+                !self.needs.contains(&Need::DebugKernel)
+                    && (release.ends_with("-amd64") || !self.needs.contains(&Need::Ss))
+            }
         }
     }
 }
@@ -236,6 +244,7 @@ macro_rules! each_scenario {
             links_debug_costs_nothing_before_it_is_pinned_and_after_it_is_removed, Passes, [Modprobe];
             pin_takes_links_debug_from_a_module_that_is_loaded, Passes, [];
             pin_says_why_it_cannot, Passes, [Modprobe];
+            pin_takes_any_iterator_by_its_progs_name_or_its_links_id, Passes, [];
             a_group_may_read_when_root_says_so, Passes, [];
             // Costs: make bench has all of them.
             it_costs_no_more_than_what_is_checked_in, Passes, [CModule, CountedTime];
@@ -253,6 +262,9 @@ macro_rules! each_scenario {
             a_skeleton_is_loaded_after_init_only_if_it_was_kept, Passes, [TestModule("lskel_many")];
             a_skeletons_optional_prog_is_not_loaded_and_unload_leaves_nothing, Passes,
                 [TestModule("lskel_features")];
+            // The examples.
+            the_file_of_udp_sockets_agrees_with_ss, Passes,
+                [Ss, TestModule("sockets"), TestModule("inet_diag"), TestModule("udp_diag")];
             // The gallery: qemu-test/gallery/README.md has a table of its entries.
             gallery_hash_counts_by_the_name_of_the_task, Passes, [TestModule("lskel_gallery")];
             gallery_lru_hash_drops_what_was_not_used, Passes, [TestModule("lskel_gallery")];

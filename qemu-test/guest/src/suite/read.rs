@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use anyhow::{bail, ensure, Context, Result};
 use libbpf_rs::libbpf_sys as sys;
-use libbpf_rs::query::MapInfoIter;
+use libbpf_rs::query::{LinkInfo, MapInfoIter};
 use libbpf_rs::{MapHandle, MapType};
 use rustix::process::{Gid, Uid};
 use rustix::thread::{
@@ -950,8 +950,83 @@ pub fn pin_says_why_it_cannot() -> Result<()> {
     as_user(1000, 1000, || expect(MNT, "only root"))
 }
 
+pub fn pin_takes_any_iterator_by_its_progs_name_or_its_links_id() -> Result<()> {
+    // An error, or what is said without the folder.
+    let pin = |wanted: &[&str]| -> Result<Vec<String>> {
+        let wanted: Vec<_> = wanted
+            .iter()
+            .map(|text| text.parse())
+            .collect::<Result<_>>()?;
+        let said = pin::pin_iterators(Path::new(MNT), &wanted)?;
+        Ok(said
+            .iter()
+            .map(|line| line.replace(&format!("{MNT}/"), ""))
+            .collect())
+    };
+    let expect = |wanted: &[&str], expected: Result<&[&str], &str>| -> Result<()> {
+        let seen = pin(wanted).map_err(|error| format!("{error:#}"));
+        ensure!(
+            match (expected, &seen) {
+                (Ok(expected), Ok(seen)) => expected == seen,
+                (Err(expected), Err(seen)) => seen.contains(expected) && !seen.contains('\n'),
+                _ => false,
+            },
+            "{wanted:?}: expected {expected:?}, seen {seen:?}"
+        );
+        Ok(())
+    };
+    let long = "longer_than_the_kernel_keeps";
+    let links = ["one", long, "two", "two"]
+        .iter()
+        .map(|name| bpf::iterator_of_links(name))
+        .collect::<Result<Vec<_>>>()?;
+    let [first, second] = [2, 3].map(|at: usize| LinkInfo::from_fd(links[at].as_fd()));
+    let (first, second) = (first?.id, second?.id);
+    let of_first = &*format!("{first}=two");
+    mount_bpffs(MNT)?;
+
+    expect(
+        &["one", long],
+        Ok(&[&format!("{long}: pinned"), "one: pinned"]),
+    )?;
+    expect(&["one"], Ok(&["one: is there already"]))?;
+    expect(&["one=one.debug"], Ok(&["one.debug: pinned"]))?;
+    let why =
+        format!("several iterators two, of the links {first}, {second}; {of_first} chooses one");
+    expect(&["two"], Err(&why))?;
+    expect(&[of_first], Ok(&["two: pinned"]))?;
+    expect(&["two", of_first], Ok(&["two: is there already"; 2]))?;
+    expect(
+        &[&format!("{second}=two")],
+        Err("two exists and is something else"),
+    )?;
+    expect(
+        &["one=new", "three"],
+        Err("no iterator three; is its module loaded?"),
+    )?;
+    expect(&["999999=new"], Err("no iterator 999999"))?;
+    expect(&["one=new", "one=new"], Err("new: File exists"))?;
+    for wrong in ["", "=new", "one=", "one=..", "one=a/b", "7"] {
+        expect(&[wrong], Err(""))?;
+    }
+    let mut seen = Vec::new();
+    for entry in fs::read_dir(MNT)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        seen.push(format!("{:o} {name}", entry.metadata()?.mode()));
+    }
+    seen.sort();
+    let expected = [long, "one", "one.debug", "two"].map(|name| format!("100400 {name}"));
+    ensure!(seen == expected, "expected {expected:?}, seen {seen:?}");
+
+    // The files hold them now.
+    drop(links);
+    fs::read_to_string(format!("{MNT}/one"))?;
+    Ok(())
+}
+
 /// Runs it in a thread with another user's rights.
-fn as_user(uid: u32, gid: u32, run: impl FnOnce() -> Result<()> + Send) -> Result<()> {
+pub fn as_user<T: Send>(uid: u32, gid: u32, run: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             set_thread_groups(&[])?;
