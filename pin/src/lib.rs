@@ -6,6 +6,8 @@
 //! which the kernel does not ask for, is the link of a module that is loaded for that moment only. Other
 //! modules' iterators are found among all links, by the names of their progs.
 
+pub mod cli;
+
 use std::ffi::{c_char, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::{Display, Path};

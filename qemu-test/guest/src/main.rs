@@ -14,6 +14,7 @@ mod user;
 
 use std::ffi::CString;
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail, Context, Result};
@@ -22,6 +23,12 @@ use rustix::system::{reboot, RebootCommand};
 use scenarios::{mode, End, KTAP_PORT};
 
 fn main() {
+    // For scripts this is bpf-preload-pin, too, by that name.
+    let mut args = std::env::args_os();
+    let name = args.next().unwrap_or_default();
+    if Path::new(&name).file_name() == Some(user::PIN.as_ref()) {
+        std::process::exit(i32::from(!pin::cli::run(args)));
+    }
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     // The child of kernel::insmod_in_child.

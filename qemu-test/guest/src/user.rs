@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -17,6 +18,8 @@ use crate::lab::mount_tracing;
 
 const BUSYBOX: &str = "/bin/busybox";
 const BPFFS: &str = "/sys/fs/bpf";
+/// What this program is, too.
+pub const PIN: &str = "bpf-preload-pin";
 
 /// Shows the module under test at work.
 pub fn demo() -> Result<()> {
@@ -100,6 +103,7 @@ fn shell_command() -> Command {
 /// What a script may expect of a machine: the file systems where they usually are, and a network of its own.
 fn prepare_for_scripts() -> Result<()> {
     install_commands()?;
+    symlink("/init", Path::new("/bin").join(PIN))?;
     mount_bpffs(BPFFS)?;
     mount_tracing()?;
     let cgroup = "/sys/fs/cgroup";
@@ -143,7 +147,7 @@ pub fn install_commands() -> Result<()> {
     for name in String::from_utf8_lossy(&list.stdout).lines() {
         let link = Path::new("/bin").join(name);
         if !link.exists() && !Path::new("/sbin").join(name).exists() {
-            std::os::unix::fs::symlink(BUSYBOX, link)?;
+            symlink(BUSYBOX, link)?;
         }
     }
     fs::create_dir_all("/root")?;
