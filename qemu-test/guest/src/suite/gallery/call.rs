@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, ensure, Context, Result};
 use libbpf_rs::{MapCore, MapFlags, RingBufferBuilder};
@@ -17,8 +17,8 @@ use scenarios::GALLERY;
 use super::{load, said_of};
 use crate::bpf::{self, Ids};
 use crate::kernel::{eventually, expect_fds, fds, rmmod};
-use crate::ktap::Skip;
-use crate::lab::mount_debugfs;
+use crate::ktap::{note, Skip};
+use crate::lab::{mount_debugfs, mount_tracing, TRACING};
 
 /// Loads an entry, and compares what its calls have said.
 fn expect_calls(entry: &str, expected: &[&str]) -> Result<()> {
@@ -134,6 +134,8 @@ pub fn gallery_call_kfunc_finds_a_task() -> Result<()> {
 
 pub fn gallery_call_user_sleeps_in_three_threads_at_once() -> Result<()> {
     const THREADS: usize = 3;
+    /// More than a grace period takes.
+    const GRACE: Duration = Duration::from_secs(2);
     let before = Ids::now();
     load("call_user")?;
     let path = format!("{}/lskel_call_user/address", mount_debugfs()?);
@@ -151,6 +153,12 @@ pub fn gallery_call_user_sleeps_in_three_threads_at_once() -> Result<()> {
         Err(Errno::NOSYS) => return Err(Skip("no CONFIG_USERFAULTFD".into()).into()),
         pages => pages?,
     };
+    // A grace period ends while nobody is in it.
+    mount_tracing()?;
+    let start = Instant::now();
+    wait_for_sleepable_progs()?;
+    note(&format!("a grace period takes {:?}", start.elapsed()));
+
     let threads: Vec<_> = (0..THREADS)
         .map(|page| (pages.start + page * pages.size, ask.clone()))
         .map(|(address, ask)| thread::spawn(move || ask(address)))
@@ -171,7 +179,17 @@ pub fn gallery_call_user_sleeps_in_three_threads_at_once() -> Result<()> {
         "expected no fd of a prog, seen {open:?}"
     );
     let said = said_of("call_user")?;
-    ensure!(said.is_empty(), "expected none to be through, seen {said:?}");
+    ensure!(
+        said.is_empty(),
+        "expected none to be through, seen {said:?}"
+    );
+    // The kernel frees nothing of what they use: what waits for sleepable progs waits for them.
+    let waiter = thread::spawn(wait_for_sleepable_progs);
+    thread::sleep(GRACE);
+    ensure!(
+        !waiter.is_finished(),
+        "expected a grace period to wait, seen its end"
+    );
 
     // The last one first.
     for (nth, page) in (0..THREADS).rev().enumerate() {
@@ -190,8 +208,30 @@ pub fn gallery_call_user_sleeps_in_three_threads_at_once() -> Result<()> {
             .join()
             .map_err(|_| anyhow!("a thread has panicked"))??;
     }
+    waiter
+        .join()
+        .map_err(|_| anyhow!("a thread has panicked"))??;
     rmmod(GALLERY)?;
     bpf::expect_nothing_since(&before, "rmmod")
+}
+
+/// Has the kernel wait for all sleepable progs that run: it does so when a uprobe goes.
+fn wait_for_sleepable_progs() -> Result<()> {
+    const FILE: &str = "/tmp/probed";
+    let tracing = |file: &str, text: &str| {
+        let path = format!("{TRACING}/{file}");
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .context(path.clone())?;
+        file.write_all(text.as_bytes())
+            .with_context(|| format!("{text:?} to {path}"))
+    };
+    fs::write(FILE, [0; 64])?;
+    tracing("uprobe_events", &format!("p:late/late {FILE}:0"))?;
+    tracing("events/late/late/enable", "1")?;
+    tracing("events/late/late/enable", "0")?;
+    tracing("uprobe_events", "-:late/late")
 }
 
 /// Memory whose pages come when [`Self::bring`] is called.
