@@ -14,7 +14,8 @@
 //!   the data afterwards: [`loader`]. What the table is made of is in [`abi`], the prog itself in
 //!   `loader.S`.
 //! - Of the loaded skeleton each prog is attached, which gives a [`Link`](crate::bpf::link::Link):
-//!   [`prog`]. Globals are shared with the progs from then on: [`global`].
+//!   [`prog`]. Those of `SEC("syscall")` are called: [`call`]. Globals are shared with the progs
+//!   from then on: [`global`].
 //! - What fails says so in a [`LoadError`]: the step, the errno, and what to do about it:
 //!   [`error`], [`advice`]. If the kernel refused a prog, its log goes to dmesg: [`log`].
 //!
@@ -35,6 +36,7 @@
 
 pub mod abi;
 mod advice;
+pub mod call;
 pub mod error;
 pub mod global;
 pub mod initcall;
@@ -54,6 +56,10 @@ pub fn param_value<T: Copy>(value: impl core::borrow::Borrow<T>) -> T {
 }
 
 pub use self::{
+    call::{
+        Args,
+        Function, //
+    },
     error::{
         LoadError,
         Step, //

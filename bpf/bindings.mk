@@ -13,9 +13,9 @@ bpf-bindings-target := $(or $(filter --target=%,$(KBUILD_CFLAGS)),$(patsubst %-,
 quiet_cmd_bpf_bindings = BINDGEN $@
       cmd_bpf_bindings = \
 	$(BINDGEN) $< --rust-target 1.85 --use-core --ctypes-prefix kernel::ffi --no-layout-tests \
-		--no-debug '.*' --allowlist-function kern_sys_bpf --allowlist-type 'bpf_preload_.*' \
+		--no-debug '.*' --allowlist-function '(kern_sys_bpf|__srcu_read_(un)?lock)' --allowlist-type 'bpf_preload_.*' \
 		--allowlist-var '(bpf_preload_ops|BPF_PRELOAD_LINKS)' \
-		--blocklist-type '(bpf_link|module|bpf_attr)' \
+		--blocklist-type '(bpf_link|module|bpf_attr|srcu_struct)' \
 		-o $@ -- -w -funsigned-char $(bpf-bindings-target)
 
 $(bpf-bindings): $(src)/bindings_helper.h FORCE

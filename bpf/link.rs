@@ -4,9 +4,12 @@
 //!
 //! C header: [`include/linux/bpf.h`](srctree/include/linux/bpf.h)
 
-use super::fd::{
-    KeptOpen,
-    OwnedFd, //
+use super::{
+    fd::{
+        KeptOpen,
+        OwnedFd, //
+    },
+    prog::is_kept_of, //
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -71,11 +74,8 @@ impl Link {
             }
             (*(*prog).aux).name
         };
-        let known = prog.to_bytes().iter().take(name.len() - 1);
 
-        known
-            .copied()
-            .eq(name.iter().copied().take_while(|&c| c != 0))
+        is_kept_of(&name, prog)
     }
 
     /// The link itself, without a reference: good for as long as this lives.

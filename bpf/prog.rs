@@ -5,6 +5,7 @@
 //! C header: [`include/linux/bpf.h`](srctree/include/linux/bpf.h)
 
 use super::{
+    bindings::bpf_prog_run_sleepable,
     fd::OwnedFd,
     map::Map, //
 };
@@ -12,7 +13,8 @@ use core::ptr::NonNull;
 use kernel::{
     bindings,
     error::from_err_ptr,
-    prelude::*, //
+    prelude::*,
+    task::might_sleep, //
 };
 
 /// A reference to a `struct bpf_prog`.
@@ -23,6 +25,14 @@ use kernel::{
 pub struct Prog {
     ptr: NonNull<bindings::bpf_prog>,
 }
+
+// SAFETY: by the type invariants a reference is owned, and `bpf_prog_put` may be called in any
+// task.
+unsafe impl Send for Prog {}
+
+// SAFETY: `&Prog` gives reads of what does not change once the prog has an fd, or is locked, and
+// runs of the prog, which any tasks may do at the same time.
+unsafe impl Sync for Prog {}
 
 impl Prog {
     /// Takes a reference to the prog behind `fd`.
@@ -38,6 +48,34 @@ impl Prog {
         Ok(Self {
             ptr: NonNull::new(from_err_ptr(ptr)?).ok_or(EINVAL)?,
         })
+    }
+
+    /// Whether it has this name, of which the kernel keeps the first 15 bytes.
+    pub fn is_named(&self, name: &CStr) -> bool {
+        // SAFETY: by the type invariants the prog is there, with its `aux`, whose name is set
+        // before it has an fd.
+        is_kept_of(unsafe { &(*(*self.ptr.as_ptr()).aux).name }, name)
+    }
+
+    /// How many bytes of its context it uses: as many have to be there when it is run.
+    pub fn context_size(&self) -> u32 {
+        // SAFETY: by the type invariants the prog is there, with its `aux`, where the verifier has
+        // put this.
+        unsafe { (*(*self.ptr.as_ptr()).aux).max_ctx_offset }
+    }
+
+    /// Runs it, and returns what it returns. It may sleep.
+    ///
+    /// # Safety
+    ///
+    /// It must be a `BPF_PROG_TYPE_SYSCALL` prog. `ctx` must be valid for reads and writes of
+    /// [`Self::context_size`] bytes, which are initialised, and aligned to 8.
+    #[inline]
+    pub unsafe fn run(&self, ctx: *mut c_void) -> u32 {
+        might_sleep();
+        // SAFETY: by the type invariants the prog is there. Those of this type are sleepable, and
+        // the verifier keeps them within so much of the context.
+        unsafe { bpf_prog_run_sleepable(self.ptr.as_ptr(), ctx) }
     }
 
     /// Whether `map` is the first map that it uses.
@@ -65,4 +103,13 @@ impl Drop for Prog {
         // SAFETY: by the type invariants this gives back the reference that we own.
         unsafe { bindings::bpf_prog_put(self.ptr.as_ptr()) };
     }
+}
+
+/// Whether this is what the kernel keeps of a name: its first bytes, and NUL.
+pub(super) fn is_kept_of(kept: &[c_char], name: &CStr) -> bool {
+    let known = name.to_bytes().iter().take(kept.len() - 1);
+
+    known
+        .copied()
+        .eq(kept.iter().copied().take_while(|&c| c != 0))
 }

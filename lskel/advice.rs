@@ -38,6 +38,10 @@ pub(super) const NAME_HOOK: &str = "name the hook: attach_netfilter()";
 pub(super) const NO_COOKIE: &str = "progs of its attach type have no cookies";
 pub(super) const COOKIE_EACH: &str = "a cookie for each function, or none at all";
 
+// What is called.
+pub(super) const IS_SYSCALL: &str = "it is not attached but called: call() or function()";
+pub(super) const NAME_ARGS: &str = "it uses more than the struct that it takes: name another one";
+
 // What is missing where it is to be attached.
 pub(super) const NO_FUNCTION: &str =
     "this kernel lacks a function of these, or it cannot be traced";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Attaching a loaded prog.
+//! Attaching a loaded prog, or calling it.
 //!
 //! Nothing is attached by a file descriptor of user space: what the kernel attaches to a perf event
 //! (kprobes, tracepoints, uprobes) a module cannot attach, and says so.
@@ -9,6 +9,10 @@
 
 use super::{
     advice,
+    call::{
+        Args,
+        Function, //
+    },
     error::{
         eopnotsupp,
         LoadError,
@@ -74,6 +78,8 @@ pub enum ProgKind {
     Netns,
     /// To a netfilter hook.
     Netfilter,
+    /// To nothing: it is called.
+    Syscall,
     /// Not by a module.
     Other,
 }
@@ -96,6 +102,16 @@ macro_rules! kinds {
 }
 
 kinds! { Iter, Tracing, RawTracepoint, KprobeMulti, Interface, Cgroup, Netns, Netfilter, Other, }
+
+/// What a prog takes that is not to be called: its name in the generated file says why.
+pub enum Opaque {}
+
+/// [`ProgKind::Syscall`], of a prog that takes an `A`.
+pub struct Syscall<A>(PhantomData<A>);
+
+impl<A> Kind for Syscall<A> {
+    const KIND: ProgKind = ProgKind::Syscall;
+}
 
 /// How a prog is attached, by the types that it was loaded with.
 pub(super) const fn kind_of(def: &ProgDef) -> ProgKind {
@@ -131,6 +147,7 @@ pub(super) const fn kind_of(def: &ProgDef) -> ProgKind {
         bindings::bpf_prog_type_BPF_PROG_TYPE_SK_LOOKUP
         | bindings::bpf_prog_type_BPF_PROG_TYPE_FLOW_DISSECTOR => ProgKind::Netns,
         bindings::bpf_prog_type_BPF_PROG_TYPE_NETFILTER => ProgKind::Netfilter,
+        bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL => ProgKind::Syscall,
         _ => ProgKind::Other,
     }
 }
@@ -315,6 +332,37 @@ impl Prog<'_, Netfilter> {
     }
 }
 
+impl<A: Args> Prog<'_, Syscall<A>> {
+    /// Calls it, and returns what the prog returns.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::function`], and nothing of the prog's: it has not run then.
+    #[inline]
+    pub fn call(&self, args: &mut A) -> Result<i32, LoadError> {
+        Ok(self.function()?.call(args))
+    }
+
+    /// Takes it as a function, which outlives the skeleton.
+    ///
+    /// # Errors
+    ///
+    /// `E2BIG` if the prog uses more than there is in an `A`, as one whose parameter is a
+    /// `void *` may do. `EBADF` or `EINVAL` if another thread of the task has put something else in
+    /// the prog's place.
+    #[inline]
+    pub fn function(&self) -> Result<Function<A>, LoadError> {
+        let name = self.any.def.name;
+
+        Function::of(self.any.fd, name).map_err(|e| {
+            Step::TakeFd(name)
+                .failed(e)
+                .advise_if(&[E2BIG], advice::NAME_ARGS)
+                .advise_if(&[EBADF], advice::FDS_CHANGE)
+        })
+    }
+}
+
 /// A loaded prog of whatever kind.
 pub struct AnyProg<'a> {
     pub(super) fd: &'a OwnedFd,
@@ -340,8 +388,14 @@ impl AnyProg<'_> {
             ProgKind::Cgroup => Err(self.error(EINVAL, advice::NAME_CGROUP)),
             ProgKind::Netns => Err(self.error(EINVAL, advice::NAME_NETNS)),
             ProgKind::Netfilter => Err(self.error(EINVAL, advice::NAME_HOOK)),
+            ProgKind::Syscall => Err(self.error(EINVAL, advice::IS_SYSCALL)),
             ProgKind::Other => Err(self.error(eopnotsupp(), self.why_not())),
         }
+    }
+
+    /// Whether it is one of those that are called, and attached to nothing.
+    pub(super) fn is_called(&self) -> bool {
+        kind_of(self.def) == ProgKind::Syscall
     }
 
     /// Why a module cannot attach it, and the way round.

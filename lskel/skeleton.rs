@@ -264,8 +264,8 @@ impl<O> Loaded<O> {
         keep().map_err(|e| Step::TakeFd(self.def.name).failed(e))
     }
 
-    /// Attaches each prog to what its section names, and closes the object. The links are in the
-    /// order of the progs.
+    /// Attaches each prog to what its section names, but for those that are called, and closes the
+    /// object. The links are in the order of the progs.
     ///
     /// # Errors
     ///
@@ -275,7 +275,7 @@ impl<O> Loaded<O> {
         let mut links = KVec::with_capacity(self.def.progs.len(), GFP_KERNEL)
             .map_err(|e| Step::Alloc.failed(e.into()))?;
 
-        for prog in self.progs() {
+        for prog in self.progs().filter(|prog| !prog.is_called()) {
             links
                 .push(prog.attach()?, GFP_KERNEL)
                 .map_err(|e| Step::Alloc.failed(e.into()))?;
@@ -285,7 +285,7 @@ impl<O> Loaded<O> {
 }
 
 impl<O: Object> Loaded<O> {
-    /// A prog, to be attached.
+    /// A prog, to be attached or called.
     pub fn prog<K: Kind>(&self, prog: ProgId<O, K>) -> Prog<'_, K> {
         let index = self.def.maps.len() + prog.index();
 

@@ -142,6 +142,13 @@ gallery! {
         arena: "memory with pointers in it, shared with processes",
         workqueue: "work that a kernel thread does later",
         exceptions: "a prog that throws and catches",
+        call_hash: "functions that look up, change and delete elements of a hash map",
+        call_maps: "functions for an array, a per-CPU array, an LRU hash map, a queue and a stack",
+        call_each: "a function that goes through a map",
+        call_ring: "a function that puts records into a ring buffer",
+        call_kfunc: "a function that finds a task by a kfunc",
+        call_user: "a function that sleeps, called by several processes",
+        call_threads: "a function that several kernel threads call at once",
     }
     on_request {
         kernel_thread: "loads and attaches in a kernel thread",

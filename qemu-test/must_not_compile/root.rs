@@ -10,6 +10,9 @@ const __LOG_PREFIX: &[u8] = b"case\0";
 
 pub mod bpf;
 #[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
+#[path = "generated/calls.lskel-little-endian.rs"]
+mod calls;
+#[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
 #[path = "../modules/features.lskel-little-endian.rs"]
 mod features;
 #[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
@@ -39,6 +42,7 @@ mod case {
                 NetfilterHook, //
             }, //
         },
+        calls,
         features::{
             self,
             Features, //

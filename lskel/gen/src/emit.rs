@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::ffi::CStr;
 
+use crate::args::Takes;
 use crate::globals::{Kind, Layout, Section};
 use crate::input::Input;
 use crate::names;
@@ -102,6 +103,7 @@ pub fn rust(
     named.object(&mut out);
     named.ids(&mut out);
     named.globals(&mut out);
+    named.args(&mut out);
     Ok(out.text)
 }
 
@@ -146,12 +148,31 @@ impl Named<'_> {
                 imports.push(wrapper(frozen));
             }
         }
+        if self.arg_structs().next().is_some() {
+            imports.push("Args");
+        }
         // As rustfmt has it: macros first.
         imports.sort_unstable_by_key(|name| (!name.starts_with(char::is_lowercase), *name));
         use_list(out, self.runtime, &imports);
         if !self.maps.is_empty() || !self.progs.is_empty() {
             out.line("use kernel::bindings;");
         }
+    }
+
+    /// What prog `number` takes, if it is one that is called.
+    fn takes(&self, number: usize) -> Option<&Takes> {
+        let mut args = self.skeleton.globals.args.iter();
+        args.find(|args| args.prog == number)
+            .map(|args| &args.takes)
+    }
+
+    /// The structs that progs take; one may be there several times.
+    fn arg_structs(&self) -> impl Iterator<Item = &Layout> {
+        let args = self.skeleton.globals.args.iter();
+        args.filter_map(|args| match &args.takes {
+            Takes::Struct(of) => Some(of),
+            _ => None,
+        })
     }
 
     /// Whether the verifier counts on the values of a section.
@@ -238,9 +259,19 @@ impl Named<'_> {
                 for (number, (field, prog)) in self.progs.iter().enumerate() {
                     out.line("");
                     out.line(format!("/// `SEC(\"{}\")`", escape(&prog.section)));
+                    let kind = match self.takes(number) {
+                        None => kind(prog).to_owned(),
+                        Some(Takes::Nothing) => "Syscall<()>".to_owned(),
+                        Some(Takes::Struct(of)) => format!("Syscall<args::{}>", of.name),
+                        Some(Takes::NoCall(why)) => {
+                            out.line("///");
+                            out.line(format!("/// Not to be called: {why}."));
+                            "Syscall<prog::Opaque>".to_owned()
+                        }
+                    };
                     constant(
                         out,
-                        &format!("{field}: ProgId<{object}, prog::{}>", kind(prog)),
+                        &format!("{field}: ProgId<{object}, prog::{kind}>"),
                         &format!("ProgId::new::<{number}>()"),
                     );
                 }
@@ -270,7 +301,7 @@ impl Named<'_> {
             let name = &section.layout.name;
             let frozen = self.is_frozen(section);
             let doc = format!("Globals in section `{}`.", escape(&section.name));
-            layout(out, &section.layout, &doc, frozen, types(frozen));
+            layout(out, &section.layout, &doc, &Style::of_globals(frozen));
             out.line("");
             out.line("// SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.");
             out.block(format!("unsafe impl Globals for {name} {{"), "}", |out| {
@@ -312,11 +343,61 @@ impl Named<'_> {
                 for of in &self.skeleton.globals.structs {
                     if used.contains(&*of.name) {
                         let doc = format!("`struct {}`, {} bytes.", of.name, of.size);
-                        layout(out, of, &doc, frozen, "");
+                        let style = Style {
+                            types: "",
+                            ..Style::of_globals(frozen)
+                        };
+                        layout(out, of, &doc, &style);
                     }
                 }
             });
         }
+    }
+
+    /// The types of arguments.
+    fn args(&self, out: &mut Text) {
+        let mut taken: Vec<&Layout> = Vec::new();
+        let mut used = BTreeSet::new();
+        for of in self.arg_structs() {
+            if !taken.iter().any(|other| other.name == of.name) {
+                taken.push(of);
+                self.uses(of, &mut used);
+            }
+        }
+        let mut module = |name: &str, doc: &str, imports: &[&str], of: &[&Layout], is_arg| {
+            if of.is_empty() {
+                return;
+            }
+            out.line("");
+            out.line(format!("/// {doc}"));
+            out.block(format!("pub(crate) mod {name} {{"), "}", |out| {
+                out.line("#![allow(non_camel_case_types, reason = \"names stay with C\")]");
+                out.line("");
+                for import in imports {
+                    out.line(format!("use {import};"));
+                }
+                for of in of {
+                    let Layout { name, size, .. } = of;
+                    let doc = format!("`struct {name}`, {size} bytes.");
+                    layout(out, of, &doc, &Style::of_args(is_arg));
+                    out.line("");
+                    out.line("// SAFETY: integers, arrays and structs of them.");
+                    out.line(format!("unsafe impl Zeroable for {name} {{}}"));
+                    if is_arg {
+                        out.line("");
+                        out.line("// SAFETY: as above, without padding, and aligned to 8.");
+                        out.line(format!("unsafe impl Args for {name} {{}}"));
+                    }
+                }
+            });
+        };
+        let doc = "What progs take: `Zeroable::zeroed()` makes one of zeroes.";
+        let imports = ["super::*", "kernel::prelude::Zeroable"];
+        module("args", doc, &imports, &taken, true);
+        let structs = self.skeleton.globals.structs.iter();
+        let inner: Vec<_> = structs.filter(|of| used.contains(&*of.name)).collect();
+        let doc = "Types of arguments.";
+        module("arg_types", doc, &imports[1..], &inner, false);
     }
 
     fn struct_of(&self, name: &str) -> Option<&Layout> {
@@ -418,6 +499,50 @@ fn constant(out: &mut Text, left: &str, right: &str) {
     }
 }
 
+/// How a struct is written.
+struct Style {
+    attrs: &'static [&'static str],
+    /// What is around each integer, if anything.
+    wrapper: Option<&'static str>,
+    /// The path of the types that it is made of.
+    types: &'static str,
+    /// Whether its padding has to be reachable, as it is where one makes such a struct.
+    pads: &'static str,
+}
+
+impl Style {
+    fn of_globals(frozen: bool) -> Self {
+        Self {
+            attrs: &["#[repr(C)]"],
+            wrapper: Some(wrapper(frozen)),
+            types: types(frozen),
+            pads: "",
+        }
+    }
+
+    /// Of what a prog takes, or of what is in it.
+    fn of_args(is_arg: bool) -> Self {
+        Self {
+            attrs: match is_arg {
+                true => &["#[repr(C, align(8))]", "#[derive(Clone, Copy)]"],
+                false => &["#[repr(C)]", "#[derive(Clone, Copy)]"],
+            },
+            wrapper: None,
+            types: if is_arg { "arg_types::" } else { "" },
+            pads: "pub(crate) ",
+        }
+    }
+
+    fn kind(&self, kind: &Kind) -> String {
+        match (kind, self.wrapper) {
+            (Kind::Integer(name), Some(wrapper)) => format!("{wrapper}<{name}>"),
+            (Kind::Integer(name), None) => name.clone(),
+            (Kind::Array(of, count), _) => format!("[{}; {count}]", self.kind(of)),
+            (Kind::Struct(name), _) => format!("{}{name}", self.types),
+        }
+    }
+}
+
 /// The type of a variable.
 fn wrapper(frozen: bool) -> &'static str {
     if frozen {
@@ -437,22 +562,24 @@ fn types(frozen: bool) -> &'static str {
 }
 
 /// A struct with its padding, and the proof that its fields are where C has them.
-fn layout(out: &mut Text, layout: &Layout, doc: &str, frozen: bool, types: &str) {
+fn layout(out: &mut Text, layout: &Layout, doc: &str, style: &Style) {
     let name = &layout.name;
-    let wrapper = wrapper(frozen);
     let gap = |out: &mut Text, from: u32, to: u32| {
         if from < to {
-            out.line(format!("_pad{from}: [{wrapper}<u8>; {}],", to - from));
+            let kind = Kind::Array(Box::new(Kind::Integer("u8".into())), to - from);
+            out.line(format!("{}_pad{from}: {},", style.pads, style.kind(&kind)));
         }
     };
     out.line("");
     out.line(format!("/// {doc}"));
-    out.line("#[repr(C)]");
+    for attr in style.attrs {
+        out.line(attr);
+    }
     out.block(format!("pub(crate) struct {name} {{"), "}", |out| {
         let mut end = 0;
         for field in &layout.fields {
             gap(out, end, field.offset);
-            let kind = rust_type(&field.kind, wrapper, types);
+            let kind = style.kind(&field.kind);
             out.line(format!("pub(crate) {}: {kind},", names::ident(&field.name)));
             end = field.offset + field.size;
         }
@@ -469,14 +596,6 @@ fn layout(out: &mut Text, layout: &Layout, doc: &str, frozen: bool, types: &str)
             out.line(format!("assert!({place} == {});", field.offset));
         }
     });
-}
-
-fn rust_type(kind: &Kind, wrapper: &str, types: &str) -> String {
-    match kind {
-        Kind::Integer(name) => format!("{wrapper}<{name}>"),
-        Kind::Array(of, count) => format!("[{}; {count}]", rust_type(of, wrapper, types)),
-        Kind::Struct(name) => format!("{types}{name}"),
-    }
 }
 
 fn map_def(out: &mut Text, map: &Map) {

@@ -6,8 +6,9 @@
 //! structs of such; what is anything else (a union, a bit field, a float) becomes bytes. What the kernel keeps
 //! in a map's value for itself (a reference, a lock, a list) is left out: any bytes will not do for that.
 
+use crate::args::{self, Args};
 use crate::libbpf::Type;
-use crate::object::Map;
+use crate::object::{Map, Prog};
 use crate::skeleton::ByteOrder;
 use crate::{names, Error, Result};
 use libbpf_rs::btf::types::{
@@ -17,13 +18,15 @@ use libbpf_rs::btf::types::{
 use libbpf_rs::btf::{Btf, BtfKind, HasSize, ReferencesType, TypeId};
 use serde::{Deserialize, Serialize};
 
-/// All that an object's globals need.
+/// All that an object's globals and arguments need.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Globals {
-    /// Types of globals, each before those that use it.
+    /// Types of globals and arguments, each before those that use it.
     pub structs: Vec<Layout>,
     /// The sections that have globals.
     pub sections: Vec<Section>,
+    /// What progs take that are called.
+    pub args: Vec<Args>,
 }
 
 /// A section of globals.
@@ -75,8 +78,8 @@ pub enum Kind {
 }
 
 /// A type that was understood.
-struct Known {
-    kind: Kind,
+pub(crate) struct Known {
+    pub(crate) kind: Kind,
     size: u32,
     align: u32,
 }
@@ -85,8 +88,8 @@ struct Known {
 const MAX_DEPTH: usize = 32;
 
 impl Globals {
-    /// Reads the sections that have maps.
-    pub(crate) fn read(btf: &Btf<'_>, maps: &[Map]) -> Result<Self> {
+    /// Reads the sections that have maps, and what progs take.
+    pub(crate) fn read(btf: &Btf<'_>, maps: &[Map], progs: &[Prog]) -> Result<Self> {
         let mut reader = Reader {
             btf,
             structs: Vec::new(),
@@ -114,9 +117,11 @@ impl Globals {
                 });
             }
         }
+        let args = args::read(&mut reader, progs)?;
         let globals = Self {
             structs: reader.structs,
             sections,
+            args,
         };
         globals.check()?;
         Ok(globals)
@@ -166,9 +171,9 @@ impl Globals {
     }
 }
 
-struct Reader<'a, 'b> {
-    btf: &'a Btf<'b>,
-    structs: Vec<Layout>,
+pub(crate) struct Reader<'a, 'b> {
+    pub(crate) btf: &'a Btf<'b>,
+    pub(crate) structs: Vec<Layout>,
     /// Of each of `structs`.
     ids: Vec<TypeId>,
 }
@@ -181,9 +186,10 @@ impl Reader<'_, '_> {
             let Some(var) = self.btf.type_by_id::<Var<'_>>(info.ty) else {
                 continue;
             };
-            let (Some(name), Some(target)) = (var.name(), target(&var)) else {
+            let Some(name) = var.name() else {
                 continue;
             };
+            let target = target_of(&var);
             if var.linkage() == Linkage::Static || self.is_kernels(target, 0) {
                 continue;
             }
@@ -245,7 +251,7 @@ impl Reader<'_, '_> {
     }
 
     /// None if it cannot be expressed.
-    fn read(&mut self, id: TypeId, depth: usize) -> Option<Known> {
+    pub(crate) fn read(&mut self, id: TypeId, depth: usize) -> Option<Known> {
         if depth > MAX_DEPTH {
             return None;
         }
@@ -319,8 +325,10 @@ impl Reader<'_, '_> {
         }
         let name = of.name().map(|name| name.to_string_lossy().into_owned());
         let mut name = names::ident(&name.unwrap_or_else(|| "anonymous".into()));
-        // Generated code has one type of its own there.
-        while name == "Var" || self.structs.iter().any(|layout| layout.name == name) {
+        // Generated code has types of its own there.
+        while ["Args", "Frozen", "Var", "Zeroable"].contains(&&*name)
+            || self.structs.iter().any(|layout| layout.name == name)
+        {
             name.push('_');
         }
         let Some(layout) = layout(name, fields, size) else {
@@ -401,9 +409,9 @@ fn bytes_of(size: u32) -> Option<Known> {
     Some(bytes(size))
 }
 
-/// The type of a variable.
-pub(crate) fn target(var: &Var<'_>) -> Option<TypeId> {
-    Some(var.referenced_type_id())
+/// The type of a variable or a function.
+pub(crate) fn target_of<'btf>(of: &impl ReferencesType<'btf>) -> TypeId {
+    of.referenced_type_id()
 }
 
 /// The typedefs and modifiers that stand between a type and what it leads to.

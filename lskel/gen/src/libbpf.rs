@@ -79,7 +79,7 @@ pub fn run(request: &Request) -> Result<Object> {
     let slots = resolve_slots(&object, slots)?;
     let maps = maps(&object);
     let progs = progs(&object);
-    let globals = Globals::read(&btf(&object)?, &maps)?;
+    let globals = Globals::read(&btf(&object)?, &maps, &progs)?;
     let mut recordings = Vec::new();
     record_progs(&reopen, 0..progs.len(), &mut recordings)?;
     Ok(Object {
@@ -340,7 +340,7 @@ fn map_vars(btf: &Btf<'_>) -> Vec<MapVar> {
     };
     let var = |info: libbpf_rs::btf::types::VarSecInfo| {
         let var = btf.type_by_id::<Var<'_>>(info.ty)?;
-        let def = globals::resolve(btf, globals::target(&var)?)?;
+        let def = globals::resolve(btf, globals::target_of(&var))?;
         let def = libbpf_rs::btf::types::Struct::try_from(def).ok()?;
         let last = def.iter().last()?;
         let libbpf_rs::btf::types::MemberAttr::Normal { offset } = last.attr else {

@@ -44,6 +44,7 @@ pub fn map_field(map: &Map) -> String {
 
 /// Types that a generated file has by name.
 const TYPES: &[&str] = &[
+    "Args",
     "CStr",
     "Command",
     "Frozen",
@@ -56,6 +57,7 @@ const TYPES: &[&str] = &[
     "ProgId",
     "Section",
     "Var",
+    "Zeroable",
 ];
 
 /// The name of an object's type. Those of its sections are taken.

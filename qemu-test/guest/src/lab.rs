@@ -136,6 +136,15 @@ pub fn expect_no_leak() -> Result<()> {
     Ok(())
 }
 
+/// Mounts debugfs, which the debug kernel has already; where it is.
+pub fn mount_debugfs() -> Result<&'static str> {
+    if !is_debug() {
+        mount("debugfs", DEBUGFS, "debugfs", MountFlags::empty(), None)
+            .context("mounting debugfs")?;
+    }
+    Ok(DEBUGFS)
+}
+
 /// Mounts tracefs, where tests look at the kernel's events.
 pub fn mount_tracing() -> Result<()> {
     mount("tracefs", TRACING, "tracefs", MountFlags::empty(), None).context("mounting tracefs")

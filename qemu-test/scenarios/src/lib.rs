@@ -334,6 +334,14 @@ macro_rules! each_scenario {
             gallery_workqueue_does_the_job_in_a_kernel_thread, Passes,
                 [TestModule("lskel_gallery")];
             gallery_exceptions_end_a_prog_from_deep_inside, Passes, [TestModule("lskel_gallery")];
+            gallery_call_hash_looks_up_changes_and_deletes, Passes, [TestModule("lskel_gallery")];
+            gallery_call_maps_of_other_kinds, Passes, [TestModule("lskel_gallery")];
+            gallery_call_each_goes_through_a_map, Passes, [TestModule("lskel_gallery")];
+            gallery_call_ring_sends_records_to_user_space, Passes, [TestModule("lskel_gallery")];
+            gallery_call_kfunc_finds_a_task, Passes, [TestModule("lskel_gallery")];
+            gallery_call_user_sleeps_in_three_threads_at_once, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_call_threads_meet_in_one_function, Passes, [TestModule("lskel_gallery")];
             gallery_a_refused_prog_is_explained_in_dmesg, Passes, [TestModule("lskel_gallery")];
             gallery_a_refused_prog_is_tried_twice, Passes, [TestModule("lskel_gallery")];
             gallery_log_level_sets_what_is_logged, Passes, [TestModule("lskel_gallery")];

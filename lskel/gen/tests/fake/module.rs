@@ -22,6 +22,20 @@ pub mod bindings {
     pub const bpf_attach_type_BPF_TRACE_RAW_TP: u32 = 23;
 }
 
+pub mod prelude {
+    pub unsafe trait Zeroable {
+        fn zeroed() -> Self
+        where
+            Self: Sized,
+        {
+            // SAFETY: by the contract of this trait.
+            unsafe { std::mem::zeroed() }
+        }
+    }
+}
+
+#[path = "calls.lskel-little-endian.rs"]
+mod calls;
 #[path = "globals.lskel-little-endian.rs"]
 mod globals;
 #[path = "many_progs.lskel-little-endian.rs"]
@@ -55,6 +69,11 @@ pub mod lskel {
         const FROZEN: bool;
         const GAPS: &'static [(usize, usize)];
     }
+
+    pub unsafe trait Args {}
+
+    // SAFETY: there are no bytes.
+    unsafe impl Args for () {}
 
     pub struct MapId<O>(pub usize, PhantomData<O>);
     pub struct ProgId<O, K>(pub usize, PhantomData<(O, K)>);
@@ -133,11 +152,14 @@ pub mod lskel {
     pub mod prog {
         pub enum Tracing {}
         pub enum RawTracepoint {}
+        pub enum Opaque {}
         pub enum Other {}
+        pub struct Syscall<A>(std::marker::PhantomData<A>);
     }
 }
 
-use lskel::{Command, Globals, Object};
+use lskel::{prog, Args, Command, Globals, Object, ProgId};
+use prelude::Zeroable;
 
 /// What must be true of every object.
 fn check<O: Object>(name: &str, maps: usize, progs: usize) {
@@ -148,7 +170,33 @@ fn check<O: Object>(name: &str, maps: usize, progs: usize) {
     assert!(O::DEF.commands.is_sorted_by_key(|(record, _)| *record));
 }
 
+/// The bytes that a prog takes.
+fn takes<A: Args>(_: &ProgId<calls::Calls, prog::Syscall<A>>) -> usize {
+    assert!(align_of::<A>() == 8 || size_of::<A>() == 0);
+    size_of::<A>()
+}
+
+fn check_calls() {
+    use calls::{arg_types, args, progs};
+
+    let args = args::element {
+        key: 1,
+        points: [arg_types::point { tag: 2, x: -3, ..Zeroable::zeroed() }; 2],
+        name: 0xffff_8000_0000_0000,
+        ..Zeroable::zeroed()
+    };
+    assert_eq!((args.r#type, args.points[1].x, size_of_val(&args)), (0, -3, 40));
+    assert_eq!(takes(&progs::set), 40);
+    assert_eq!(takes(&progs::get), 40);
+    assert_eq!(takes(&progs::twice), 8);
+    assert_eq!(takes(&progs::nothing), 0);
+    let _: [ProgId<calls::Calls, prog::Syscall<prog::Opaque>>; 4] =
+        [progs::no_struct, progs::by_address, progs::by_fd, progs::by_jump];
+}
+
 fn main() {
+    check_calls();
+    check::<calls::Calls>("calls", 2, 8);
     check::<globals::GlobalsObject>("globals", 5, 1);
     check::<many_progs::ManyProgs>("many_progs", 1, 40);
     check::<nothing::Nothing>("nothing", 0, 1);

@@ -2,6 +2,7 @@
 //! The gallery: each entry of lskel_gallery.ko, and what it does as it is seen from outside.
 
 mod attach;
+mod call;
 mod flow;
 mod iters;
 mod kinds;
@@ -10,6 +11,7 @@ mod network;
 mod whole;
 
 pub use attach::*;
+pub use call::*;
 pub use flow::*;
 pub use iters::*;
 pub use kinds::*;

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0
+// error: no method named `call` found for struct `prog::Prog<'_, Tracing>`
+
+fn case() -> Result<i32, LoadError> {
+    let skel = open().load()?;
+    skel.prog(features::progs::jump).call(&mut ())
+}
