@@ -28,15 +28,15 @@ use kernel::{
 
 include!(env!("BPF_BINDINGS"));
 
-#[cfg(CONFIG_NEED_SRCU_NMI_SAFE)]
-use bindings::{
-    __srcu_read_lock_nmisafe as srcu_read_lock,
-    __srcu_read_unlock_nmisafe as srcu_read_unlock, //
-};
 #[cfg(not(CONFIG_NEED_SRCU_NMI_SAFE))]
 use self::{
     __srcu_read_lock as srcu_read_lock,
     __srcu_read_unlock as srcu_read_unlock, //
+};
+#[cfg(CONFIG_NEED_SRCU_NMI_SAFE)]
+use bindings::{
+    __srcu_read_lock_nmisafe as srcu_read_lock,
+    __srcu_read_unlock_nmisafe as srcu_read_unlock, //
 };
 
 /// Runs a sleepable prog, as `bpf_prog_test_run_syscall()` does: within a read-side section of RCU

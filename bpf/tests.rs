@@ -10,6 +10,7 @@ use super::{
     },
     map::Map,
     preload::LinkName,
+    prog::Prog,
     syscall::{
         self,
         InterfaceHook,
@@ -148,6 +149,48 @@ mod suite {
         assert_eq!(map.write(5, &[0; 4]).err(), Some(EINVAL));
         assert_eq!(map.read_u32(8).err(), Some(EINVAL));
         assert_eq!(map.read_u32(2).err(), Some(EINVAL));
+        Ok(())
+    }
+
+    /// Without an fd, and in a task that has no part in a system call.
+    #[test]
+    fn a_prog_that_is_run_reads_and_writes_its_context() -> Result {
+        let [r0_r1, r1_r0] = if cfg!(target_endian = "little") {
+            [0x10, 0x01]
+        } else {
+            [0x01, 0x10]
+        };
+        let one = 1_i32.to_ne_bytes();
+        // `r0 = *(u32 *)(r1 + 0); r0 += 1; *(u32 *)(r1 + 4) = r0; exit`
+        let mut insns = [0; 32];
+        insns[0] = 0x61;
+        insns[1] = r0_r1;
+        insns[8] = 0x07;
+        insns[12..16].copy_from_slice(&one);
+        insns[16] = 0x63;
+        insns[17] = r1_r0;
+        let off = 4_i16.to_ne_bytes();
+        insns[18..20].copy_from_slice(&off);
+        insns[24] = 0x95;
+
+        let fd = syscall::prog_load(&ProgLoad {
+            prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL,
+            prog_name: c"kunit",
+            insns: &insns,
+            license: c"GPL",
+            prog_flags: bindings::BPF_F_SLEEPABLE,
+            fd_array: &[],
+        })?;
+        let prog = Prog::get_from_fd(&fd, bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL)?;
+        let mut ctx = [41_u32, 0];
+
+        drop(fd);
+        assert!(prog.is_named(c"kunit"));
+        assert!(!prog.is_named(c"kunits"));
+        assert_eq!(prog.context_size() as usize, size_of_val(&ctx));
+        // SAFETY: it is such a prog, and the context is as large as it wants.
+        let ret = unsafe { prog.run(ctx.as_mut_ptr().cast()) };
+        assert_eq!((ret, ctx), (42, [41, 42]));
         Ok(())
     }
 

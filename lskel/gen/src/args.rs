@@ -100,7 +100,7 @@ fn takes(reader: &mut Reader<'_, '_>, prog: &str) -> Option<Takes> {
 const NOT_CALLED: [(i32, &str); 3] = [
     (
         12,
-        "bpf_tail_call(), and what it jumps to may use more than it is given",
+        "bpf_tail_call(), whose target may use more than it is given",
     ),
     (166, "bpf_sys_bpf(), which takes addresses of the kernel"),
     (

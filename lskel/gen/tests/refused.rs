@@ -112,6 +112,18 @@ fn pinned_map() {
 }
 
 #[test]
+fn argument_that_is_too_large() {
+    let source = format!(
+        "struct large {{ char bytes[65536]; }};\n\
+         SEC(\"syscall\") int prog(struct large *args) {{ return args->bytes[0]; }}\n{LICENSE}"
+    );
+    says(
+        &refused(&source, &[]),
+        &["prog 'prog' takes `large`, which has 65536 bytes", "65535"],
+    );
+}
+
+#[test]
 fn map_of_unknown_maps() {
     let source = format!(
         "struct {{ __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS); __uint(max_entries, 1); __uint(key_size, 4); \

@@ -40,10 +40,7 @@ pub(crate) fn load() -> Result<Held, LoadError> {
         let ret = find_task.call(&mut args);
         let comm = CStr::from_bytes_until_nul(&args.comm).unwrap_or_default();
 
-        pr_info!(
-            "call_kfunc: {pid} is of {}, {comm:?}: {ret}\n",
-            args.tgid
-        );
+        pr_info!("call_kfunc: {pid} is of {}, {comm:?}: {ret}\n", args.tgid);
     }
     hold(find_task)
 }

@@ -64,8 +64,13 @@ pub(crate) fn load() -> Result<Held, LoadError> {
     }
     // There is room for three.
     for value in 1..=4 {
-        let [queue, stack] = [progs::queue_push, progs::stack_push].map(|push| call(push, 0, value));
-        pr_info!("call_maps: {value} into queue and stack: {:?}, {:?}\n", queue?, stack?);
+        let [queue, stack] =
+            [progs::queue_push, progs::stack_push].map(|push| call(push, 0, value));
+        pr_info!(
+            "call_maps: {value} into queue and stack: {:?}, {:?}\n",
+            queue?,
+            stack?
+        );
     }
     for (what, prog) in [
         ("queue peek", progs::queue_peek),

@@ -103,8 +103,7 @@ fn hold_meeting(room: &Mutex<Room>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     room.bss.inside.set(0);
     for _ in 0..THREADS {
         let there = meeting.clone();
-        let spawned =
-            workqueue::system_unbound().try_spawn(GFP_KERNEL, move || there.take_part());
+        let spawned = workqueue::system_unbound().try_spawn(GFP_KERNEL, move || there.take_part());
 
         if spawned.is_err() {
             meeting.leave();

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: the trait bound `NoInteger: lskel::Args` is not satisfied
+// error: doesn't satisfy `NoInteger: call::Args`
 
 struct NoInteger(bool);
-
-const SET: ProgId<calls::Calls, prog::Syscall<NoInteger>> = ProgId::new::<0>();
 
 fn case(prog: Prog<'_, prog::Syscall<NoInteger>>) -> Result<i32, LoadError> {
     prog.call(&mut NoInteger(true))

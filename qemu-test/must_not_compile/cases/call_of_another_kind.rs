@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: no method named `call` found for struct `prog::Prog<'_, Tracing>`
+// error: no method named `call` found
 
 fn case() -> Result<i32, LoadError> {
     let skel = open().load()?;

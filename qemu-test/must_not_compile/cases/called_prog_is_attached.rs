@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: no method named `attach` found for struct `prog::Prog<'_, Syscall<element>>`
+// error: no method named `attach` found
 
 fn case() -> Result<Link, LoadError> {
     let skel = Skeleton::<calls::Calls>::open().load()?;

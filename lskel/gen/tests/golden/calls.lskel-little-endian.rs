@@ -183,7 +183,7 @@ pub(crate) mod progs {
 
     /// `SEC("syscall")`
     ///
-    /// Not to be called: it calls bpf_tail_call(), and what it jumps to may use more than it is given.
+    /// Not to be called: it calls bpf_tail_call(), whose target may use more than it is given.
     pub(crate) const by_jump: ProgId<Calls, prog::Syscall<prog::Opaque>> = ProgId::new::<7>();
 }
 

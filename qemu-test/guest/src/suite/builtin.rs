@@ -377,6 +377,7 @@ pub fn unit_tests_and_examples_pass_at_boot() -> Result<()> {
         "a_blob_that_is_no_prog_is_refused",
         "an_fd_that_is_not_in_the_array_is_refused",
         "a_map_is_written_to_within_its_value_only",
+        "a_prog_that_is_run_reads_and_writes_its_context",
         "a_second_provider_is_refused",
         "a_table_of_nothing_is_loaded_and_leaves_no_fd",
         "an_op_that_is_none_is_refused_and_leaves_no_fd",

@@ -248,7 +248,8 @@ impl LatePages {
         const MISSING: u64 = 1;
         let size = rustix::param::page_size();
         // SAFETY: its fd is used for memory that nobody but the kernel looks at.
-        let events = unsafe { userfaultfd(UserfaultfdFlags::CLOEXEC | UserfaultfdFlags::NONBLOCK)? };
+        let events =
+            unsafe { userfaultfd(UserfaultfdFlags::CLOEXEC | UserfaultfdFlags::NONBLOCK)? };
         // SAFETY: a new mapping, where the kernel likes it.
         let start = unsafe {
             mmap_anonymous(
