@@ -23,7 +23,7 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(count_program, struct task_struct *task)
 {
 	__u64 one = 1, *count;
-	char name[16];
+	char name[16] = {};
 
 	bpf_probe_read_kernel_str(name, sizeof(name), task->comm);
 	count = bpf_map_lookup_elem(&programs, name);

@@ -26,7 +26,7 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(count_program, struct task_struct *task)
 {
 	__u64 one = 1, *count;
-	char name[16];
+	char name[16] = {};
 
 	if (uid != -1 && (__u32)bpf_get_current_uid_gid() != uid)
 		return 0;
