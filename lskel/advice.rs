@@ -3,6 +3,7 @@
 //! Advice for people: what to do about an error. It ends the line in dmesg.
 
 use super::error::{
+    ebadmsg,
     eopnotsupp,
     Step, //
 };
@@ -64,6 +65,9 @@ pub(super) fn on(step: Step, error: Error) -> Option<&'static str> {
         }
         Step::ReadData if error == ENXIO => {
             Some("they went when the module's init had returned: keep() them there")
+        }
+        Step::ReadData if error == ebadmsg() => {
+            Some("they are not those that the module was built with")
         }
         Step::RunLoaderProg if error == EINVAL => Some("the kernel needs CONFIG_BPF_JIT"),
         Step::Find { .. } if error == EINVAL => Some("the kernel needs CONFIG_DEBUG_INFO_BTF"),

@@ -152,6 +152,12 @@ pub(super) fn eopnotsupp() -> Error {
     Error::from_errno(-(bindings::EOPNOTSUPP as c_int))
 }
 
+/// As above.
+#[inline]
+pub(super) fn ebadmsg() -> Error {
+    Error::from_errno(-(bindings::EBADMSG as c_int))
+}
+
 /// Why an object is not there: the step, the errno that the kernel gave, and what to do about it.
 #[derive(Clone, Copy)]
 pub struct LoadError {

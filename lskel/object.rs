@@ -48,11 +48,16 @@ pub struct ObjectDef {
 /// # Invariants
 ///
 /// `bytes` stay as they are for as long as the kernel or module runs; or, if `module` is not NULL,
-/// they are in the init memory of that module.
+/// they are in the init memory of that module. They are none if the data are apart.
 pub struct ObjectData {
     bytes: *const [u8],
     module: *mut bindings::module,
+    /// Of data that are somewhere else: how many bytes, and their hash.
+    apart: Option<(usize, Sha256)>,
 }
+
+/// Of SHA-256.
+pub type Sha256 = [u8; bindings::SHA256_DIGEST_SIZE as usize];
 
 // SAFETY: what the pointers lead to is only read.
 unsafe impl Send for ObjectData {}
@@ -67,6 +72,17 @@ impl ObjectData {
         Self {
             bytes,
             module: core::ptr::null_mut(),
+            apart: None,
+        }
+    }
+
+    /// Data that the module gets when it wants to load them: so many bytes, with this hash.
+    pub const fn apart(len: usize, sha256: Sha256) -> Self {
+        // INVARIANT: they are none.
+        Self {
+            bytes: &[],
+            module: core::ptr::null_mut(),
+            apart: Some((len, sha256)),
         }
     }
 
@@ -78,20 +94,45 @@ impl ObjectData {
     /// must stay.
     pub const unsafe fn in_init(bytes: *const [u8], module: *mut bindings::module) -> Self {
         // INVARIANT: by this function's contract.
-        Self { bytes, module }
+        Self {
+            bytes,
+            module,
+            apart: None,
+        }
     }
 
     /// In bytes.
     pub(super) const fn len(&self) -> usize {
-        self.bytes.len()
+        match self.apart {
+            Some((len, _)) => len,
+            None => self.bytes.len(),
+        }
+    }
+
+    /// Whether they come from elsewhere.
+    pub(super) const fn is_apart(&self) -> bool {
+        self.apart.is_some()
+    }
+
+    /// Whether these are the data that are apart.
+    pub(super) fn are(&self, data: &[u8]) -> bool {
+        let mut seen = Sha256::default();
+
+        // SAFETY: a slice and its length, and a buffer for a hash.
+        unsafe { bindings::sha256(data.as_ptr(), data.len(), seen.as_mut_ptr()) };
+        self.apart == Some((data.len(), seen))
     }
 
     /// A copy of them.
     ///
     /// # Errors
     ///
-    /// `ENXIO` if they were in init memory that may be gone; `ENOMEM`.
+    /// `ENXIO` if they are apart, or were in init memory that may be gone; `ENOMEM`.
     pub(super) fn copy(&self) -> Result<KVVec<u8>> {
+        if self.is_apart() {
+            return Err(ENXIO);
+        }
+
         let mut copy = KVVec::with_capacity(self.len(), GFP_KERNEL)?;
         let _guard = rcu::read_lock();
 

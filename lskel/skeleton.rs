@@ -4,6 +4,7 @@
 
 use super::{
     error::{
+        ebadmsg,
         LoadError,
         Step, //
     },
@@ -60,10 +61,48 @@ pub struct Skeleton<O> {
 impl<O: Object> Skeleton<O> {
     /// The object as it was generated.
     pub fn open() -> Self {
+        const { assert!(!O::DEF.data.is_apart(), "open_with() takes the object's data") };
         // INVARIANT: by the contract of `Object`.
         Self {
             def: O::DEF,
             data: None,
+            log_level: 1,
+            _object: PhantomData,
+        }
+    }
+
+    /// The object with its data, which the module has from elsewhere: `lskel-gen --data-apart` has
+    /// left them out of it.
+    ///
+    /// They are trusted as those in a module are, so they have to be those that the object was
+    /// generated with: the module has their hash.
+    ///
+    /// # Errors
+    ///
+    /// `EBADMSG` if they are others.
+    pub fn open_with(data: KVVec<u8>) -> Result<Self, LoadError> {
+        const { assert!(O::DEF.data.is_apart(), "open() takes the object's own data") };
+        if !O::DEF.data.are(&data) {
+            return Err(Step::ReadData.failed(ebadmsg()));
+        }
+        // SAFETY: by the contract of `Object`, to which it is the same by the hash.
+        Ok(unsafe { Self::open_with_unchecked(data) })
+    }
+
+    /// The object with other data than it was generated with, of the same layout: a newer version of
+    /// the progs, say, from whom the caller trusts.
+    ///
+    /// # Safety
+    ///
+    /// `data` must keep the contract of [`Object`] in the place of the object's own: its attrs and
+    /// initial values are where `DEF` has them, its maps and progs are those of `DEF` in number,
+    /// order, type and size, and what its table passes to the kernel lies within it. `lskel-gen`
+    /// makes such data for machines of one byte order.
+    pub unsafe fn open_with_unchecked(data: KVVec<u8>) -> Self {
+        // INVARIANT: by this function's contract.
+        Self {
+            def: O::DEF,
+            data: Some(data),
             log_level: 1,
             _object: PhantomData,
         }

@@ -4,8 +4,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
 use crate::Wanted;
+use anyhow::{Context, Result};
 
 const USAGE: &str = "\
 Usage: bpf-preload-pin [DIR]

@@ -15,6 +15,8 @@
 //! | for each command: record, op (in the order of `Command`), two operands, name | |
 //! | the data | the data, the instructions |
 //!
+//! A write that begins with 2 is the data of `apart.bpf.c`, whose interface the module has: it takes only these.
+//!
 //! The write fails with the errno of the load; dmesg names the step. What was loaded stays until the next write, or
 //! until the file is closed.
 
@@ -23,9 +25,22 @@
     reason = "a test: what user space hands in is taken at its word"
 )]
 
+#[cfg_attr(
+    target_endian = "little",
+    path = "../gallery/generated/apart.lskel-little-endian.rs"
+)]
+#[cfg_attr(
+    target_endian = "big",
+    path = "../gallery/generated/apart.lskel-big-endian.rs"
+)]
+mod apart;
 mod bpf;
 mod lskel;
 
+use apart::{
+    globals,
+    Apart, //
+};
 use bpf::{
     fd::{
         KeptOpen,
@@ -57,6 +72,7 @@ use kernel::{
 };
 use lskel::{
     Command,
+    LoadError,
     MapDef,
     ObjectData,
     ObjectDef,
@@ -117,6 +133,7 @@ impl MiscDevice for Device {
         *kept = KVec::new();
         *kept = match request.number()? {
             1 => load(request),
+            2 => load_apart(request),
             _ => load_libbpfs(request),
         }?;
         Ok(len)
@@ -236,6 +253,20 @@ fn load(mut request: Request<'_>) -> Result<KVec<KeptOpen>> {
         .inspect_err(|e| pr_err!("{e}\n"))?;
 
     Ok(loaded.keep_all_open().inspect_err(|e| pr_err!("{e}\n"))?)
+}
+
+fn load_apart(request: Request<'_>) -> Result<KVec<KeptOpen>> {
+    let mut data = KVVec::new();
+
+    data.extend_from_slice(request.0, GFP_KERNEL)?;
+    let kept = || -> Result<_, LoadError> {
+        let mut skel = Skeleton::<Apart>::open_with(data)?;
+        skel.globals_mut(globals::rodata)?.step.set(3);
+
+        skel.load()?.keep_all_open()
+    };
+
+    Ok(kept().inspect_err(|e| pr_err!("{e}\n"))?)
 }
 
 // What libbpf's loader progs have as context: a head of six words (size, `BPF_SKEL_KERNEL`, and four that stay

@@ -13,7 +13,7 @@ use clap::Parser;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use lskel_gen::skeleton::ByteOrder;
 use scenarios::{
-    is_debug, mode, End, Need, Scenario, BLOB, BPFTOOL, C_MODULE, FOREIGN_BLOB, GALLERY,
+    is_debug, mode, End, Need, Scenario, APART, BLOB, BPFTOOL, C_MODULE, FOREIGN_BLOB, GALLERY,
     MODULE_DIR, OTHER_SHARD, SCENARIOS, SELFTEST, SHORT, SS,
 };
 
@@ -134,6 +134,13 @@ impl Kernel {
     /// The modules of the project.
     fn modules(&self) -> impl Iterator<Item = &Module> {
         self.module.iter().chain(&self.other_modules)
+    }
+
+    /// The folder of the test modules.
+    fn test_modules(&self) -> Result<&Path> {
+        self.test_modules.as_deref().context(
+            "this needs the test modules: give --test-modules (scripts/test-modules builds them)",
+        )
     }
 
     /// Without a file of the module it is built into the kernel, under its usual name.
@@ -275,6 +282,11 @@ impl Bench {
                         initramfs.bytes(path, &corpus::of_the_module(order, guest)?);
                     }
                 }
+                Need::Apart => {
+                    let folder = kernel.test_modules()?;
+                    let order = kernel.machine.byte_order;
+                    initramfs.file(APART, &folder.join(format!("apart.lskel-{order}.data")))?;
+                }
                 Need::TwoCpus
                 | Need::OwnBoot
                 | Need::DebugKernel
@@ -300,9 +312,7 @@ impl Bench {
                     initramfs.program(SS, "/usr/bin/ss")?;
                 }
                 Need::TestModule(name) => {
-                    let folder = kernel.test_modules.as_deref().context(
-                        "this needs the test modules: give --test-modules (scripts/test-modules builds them)",
-                    )?;
+                    let folder = kernel.test_modules()?;
                     let file = format!("{name}.ko");
                     initramfs.file(format!("{MODULE_DIR}/{file}"), &folder.join(&file))?;
                 }

@@ -5,12 +5,14 @@
 use std::collections::BTreeSet;
 use std::ffi::CStr;
 
+use sha2::{Digest, Sha256};
+
 use crate::args::Takes;
 use crate::globals::{Kind, Layout, Section};
 use crate::input::Input;
 use crate::names;
 use crate::skeleton::{ByteOrder, Map, Prog, Skeleton, What};
-use crate::Result;
+use crate::{Options, Result};
 
 /// rustfmt's line width.
 const WIDTH: usize = 100;
@@ -46,7 +48,7 @@ impl Text {
 struct Named<'a> {
     input: &'a Input,
     byte_order: ByteOrder,
-    runtime: &'a str,
+    options: &'a Options,
     /// The object's type.
     object: String,
     skeleton: &'a Skeleton,
@@ -61,7 +63,7 @@ pub fn rust(
     input: &Input,
     byte_order: ByteOrder,
     skeleton: &Skeleton,
-    runtime: &str,
+    options: &Options,
 ) -> Result<String> {
     let sections = &skeleton.globals.sections;
     let types: Vec<_> = sections
@@ -71,7 +73,7 @@ pub fn rust(
     let named = Named {
         input,
         byte_order,
-        runtime,
+        options,
         object: names::object_type(&input.name, &types),
         skeleton,
         maps: skeleton
@@ -126,7 +128,11 @@ impl Named<'_> {
         );
         out.line("");
 
-        let mut imports = vec!["init_data", "Object", "ObjectDef"];
+        let data = match self.options.data_apart {
+            true => "ObjectData",
+            false => "init_data",
+        };
+        let mut imports = vec![data, "Object", "ObjectDef"];
         if !self.maps.is_empty() {
             imports.extend(["MapDef", "MapId"]);
         }
@@ -153,7 +159,7 @@ impl Named<'_> {
         }
         // As rustfmt has it: macros first.
         imports.sort_unstable_by_key(|name| (!name.starts_with(char::is_lowercase), *name));
-        use_list(out, self.runtime, &imports);
+        use_list(out, &self.options.runtime, &imports);
         if !self.maps.is_empty() || !self.progs.is_empty() {
             out.line("use kernel::bindings;");
         }
@@ -180,6 +186,26 @@ impl Named<'_> {
         self.skeleton.maps[section.map].frozen
     }
 
+    /// Where the data are, or what they are known by.
+    fn data(&self, out: &mut Text) {
+        let file = format!("{}.lskel-{}.data", self.input.name, self.byte_order);
+        if !self.options.data_apart {
+            out.line(format!("data: init_data!(\"{file}\"),"));
+            return;
+        }
+        let data = &self.skeleton.data;
+        out.line(format!("// {file} and its SHA-256."));
+        out.block("data: ObjectData::apart(", "),", |out| {
+            out.line(format!("{},", data.len()));
+            out.block("[", "],", |out| {
+                for bytes in Sha256::digest(data).chunks(8) {
+                    let bytes: Vec<_> = bytes.iter().map(|byte| format!("{byte:#04x}")).collect();
+                    out.line(format!("{},", bytes.join(", ")));
+                }
+            });
+        });
+    }
+
     /// The object's type and what is known of it.
     fn object(&self, out: &mut Text) {
         let (name, object, skeleton) = (&self.input.name, &self.object, self.skeleton);
@@ -194,8 +220,7 @@ impl Named<'_> {
                 "};",
                 |out| {
                     out.line(format!("name: {},", c_str(name)));
-                    let file = format!("{name}.lskel-{}.data", self.byte_order);
-                    out.line(format!("data: init_data!(\"{file}\"),"));
+                    self.data(out);
                     out.line(format!("btf: {:?},", skeleton.btf));
                     list(out, "maps", &skeleton.maps, |out, number, map| {
                         out.line(format!("// {number}: `{}`", escape(&map.name)));

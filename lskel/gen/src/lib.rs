@@ -54,6 +54,8 @@ pub struct Options {
     pub no_license: bool,
     /// Whether to leave out which lines the instructions come from.
     pub no_line_info: bool,
+    /// Whether the module gets the data from elsewhere, when it loads them.
+    pub data_apart: bool,
     /// Whether libbpf's own loader is wanted too.
     pub libbpf: bool,
 }
@@ -103,7 +105,7 @@ pub fn generate(input: &input::Input, options: &Options, worker: &worker::Worker
         let request = options.request(&input.name, object);
         let skeleton = skeleton(&request, worker).map_err(|e| e.in_object(&object.label))?;
         let stem = format!("{}.lskel-{}", input.name, object.byte_order);
-        let text = emit::rust(input, object.byte_order, &skeleton, &options.runtime)
+        let text = emit::rust(input, object.byte_order, &skeleton, options)
             .map_err(|e| e.in_object(&object.label))?;
         files.insert(format!("{stem}.rs"), text.into_bytes());
         let text = listing::text(input, object.byte_order, &skeleton);

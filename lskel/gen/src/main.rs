@@ -54,6 +54,11 @@ struct Args {
     #[arg(long)]
     no_line_info: bool,
 
+    /// Leave the data out of the module: it gets NAME.lskel-E.data from elsewhere, a file say, and takes only these
+    /// (Skeleton::open_with()).
+    #[arg(long)]
+    data_apart: bool,
+
     /// Whose loader: libbpf's own prog and its data are written as well, as NAME.lskel-E.libbpf.*, for tests.
     #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Loader::Ours)]
     loader: Loader,
@@ -108,6 +113,7 @@ fn run(args: &Args) -> Result<()> {
         kconfig: args.kconfig.clone(),
         no_license: args.no_license,
         no_line_info: args.no_line_info,
+        data_apart: args.data_apart,
         libbpf: args.loader == Loader::Libbpf,
     };
     let worker = Worker::of_this_program()?;

@@ -47,6 +47,9 @@ pub const BLOB: &str = "/blob";
 /// Those for machines of the other byte order.
 pub const FOREIGN_BLOB: &str = "/foreign_blob";
 
+/// The data in the initramfs that lskel_blob.ko knows and does not have.
+pub const APART: &str = "/apart";
+
 /// graft/selftest in the initramfs.
 pub const SELFTEST: &str = "/selftest.sh";
 
@@ -90,6 +93,8 @@ pub enum Need {
     TestModule(&'static str),
     /// The module's blobs, at [`BLOB`] and [`FOREIGN_BLOB`].
     Blob,
+    /// The data of qemu-test/modules/apart.bpf.c, at [`APART`].
+    Apart,
     /// Words for the kernel's command line: with them it has a boot of its own.
     Cmdline(&'static str),
     /// The debug kernel.
@@ -260,6 +265,8 @@ macro_rules! each_scenario {
                 [TestModule("lskel_features")];
             a_skeleton_of_500_progs_loads_on_the_kernels_stack, Passes, [TestModule("lskel_many")];
             a_skeleton_is_loaded_after_init_only_if_it_was_kept, Passes, [TestModule("lskel_many")];
+            a_skeleton_takes_the_data_that_it_was_built_with_and_no_others, Passes,
+                [Apart, TestModule("lskel_blob")];
             a_skeletons_optional_prog_is_not_loaded_and_unload_leaves_nothing, Passes,
                 [TestModule("lskel_features")];
             // The examples.

@@ -12,7 +12,7 @@ use libbpf_rs::{MapCore, MapFlags};
 use rustix::io::Errno;
 use rustix::mount::{mount, MountFlags};
 use rustix::process::setpriority_process;
-use scenarios::MODULE_DIR;
+use scenarios::{APART, MODULE_DIR};
 
 use crate::bpf::{self, Ids};
 use crate::kernel::{dmesg, eventually, expect_fds, fds, insmod, insmod_with, need_bpf_lsm, rmmod};
@@ -50,6 +50,51 @@ pub fn a_skeletons_globals_set_before_and_after_load_are_what_progs_see() -> Res
             ("from_module", 1234),
         ],
     )
+}
+
+pub fn a_skeleton_takes_the_data_that_it_was_built_with_and_no_others() -> Result<()> {
+    insmod(&format!("{MODULE_DIR}/lskel_blob.ko"))?.context("loading lskel_blob.ko")?;
+    let good = fs::read(APART)?;
+    // What lskel_blob.ko takes: 2, and the data.
+    let write = |data: &[u8]| {
+        let request = [&2_u32.to_ne_bytes(), data].concat();
+        let device = fs::File::options().write(true).open("/dev/lskel_blob")?;
+        Ok::<_, anyhow::Error>(rustix::io::write(&device, &request).map(|_| device))
+    };
+    let device = write(&good)??;
+    // 3, as the module has set it.
+    let step = bpf::global("apart.rodata", "step")?;
+    ensure!(
+        step == 3_u32.to_ne_bytes(),
+        "step: expected 3, seen {step:?}"
+    );
+    drop(device);
+
+    let mut changed = good.clone();
+    *changed.last_mut().context("no data")? ^= 1;
+    let longer = [&good[..], &[0; 8]].concat();
+    let fds_before = fds()?;
+    for (what, data) in [
+        ("a changed bit", &changed[..]),
+        ("8 bytes more", &longer),
+        ("8 bytes less", &good[..good.len() - 8]),
+        ("nothing", &[]),
+    ] {
+        let seen = write(data)?.map(drop);
+        ensure!(
+            seen == Err(Errno::BADMSG),
+            "{what}: expected EBADMSG, seen {seen:?}"
+        );
+    }
+    expect_fds(&fds_before, "writes that are refused")?;
+    let expected = "lskel_blob: apart: failed to read its data: EBADMSG (-74): they are not those that the module was built with";
+    let lines: Vec<_> = dmesg()?;
+    let seen = lines.iter().filter(|line| *line == expected).count();
+    ensure!(
+        seen == 4,
+        "expected four times {expected:?}, seen {lines:?}"
+    );
+    Ok(())
 }
 
 pub fn a_skeletons_max_entries_set_before_load_hold() -> Result<()> {
