@@ -280,7 +280,7 @@ impl Named<'_> {
             ));
             out.block("pub(crate) mod progs {", "}", |out| {
                 out.line("use super::*;");
-                out.line(format!("use {}::prog;", self.runtime));
+                out.line(format!("use {}::prog;", self.options.runtime));
                 for (number, (field, prog)) in self.progs.iter().enumerate() {
                     out.line("");
                     out.line(format!("/// `SEC(\"{}\")`", escape(&prog.section)));
