@@ -147,7 +147,7 @@ gallery! {
         call_each: "a function that goes through a map",
         call_ring: "a function that puts records into a ring buffer",
         call_kfunc: "a function that finds a task by a kfunc",
-        call_user: "a function that sleeps, called by several processes",
+        call_user: "a function that sleeps, called by several threads",
         call_threads: "a function that several kernel threads call at once",
     }
     on_request {

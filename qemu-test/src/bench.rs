@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure, Context, Result};
 use lskel_gen::skeleton::ByteOrder;
 use scenarios::costs::{
-    part, read_figures, series, Baseline, Figures, Subject, C, C_BY_LSKEL, C_WITHOUT_BTF, MANY,
+    part, read_figures, series, Baseline, Figures, Subject, C, CALLS, C_BY_LSKEL, C_WITHOUT_BTF, MANY,
     OURS, PROGS, SUBJECTS,
 };
 use scenarios::{mode, Need, MODULE_DIR};
@@ -129,8 +129,10 @@ impl Part {
                 .modprobe(bench.release(), [(subject.module, &*module)].into_iter())?;
         }
         if self.name == part::MANY {
-            boot.initramfs
-                .bytes(format!("{MODULE_DIR}/{MANY}.ko"), &content(MANY)?);
+            for module in [MANY, CALLS] {
+                boot.initramfs
+                    .bytes(format!("{MODULE_DIR}/{module}.ko"), &content(module)?);
+            }
         }
         bench.resume_first(&mut boot);
         if let Err(Error::Failed(why) | Error::NotRun(why) | Error::Hung(why)) = boot.run() {

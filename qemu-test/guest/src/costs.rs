@@ -16,7 +16,7 @@ use libbpf_rs::MapHandle;
 use rustix::mount::{mount, MountFlags};
 use rustix::thread::{unshare_unsafe, UnshareFlags};
 use rustix::time::{clock_gettime, ClockId};
-use scenarios::costs::{figure, part, Subject, C, MANY, OURS, PROGS, ROWS, SUBJECTS};
+use scenarios::costs::{figure, part, Subject, C, CALLS, FUNCTIONS, MANY, OURS, PROGS, ROWS, SUBJECTS};
 use scenarios::{BPFTOOL, MODULE_DIR};
 
 use crate::bpf::{self, Ids};
@@ -418,6 +418,27 @@ fn many() -> Result<()> {
     Ok(())
 }
 
+/// Calls of functions.
+fn calls() -> Result<()> {
+    const COUNT: u64 = 100_000;
+    let file = format!("{MODULE_DIR}/{CALLS}.ko");
+    for (function, _) in FUNCTIONS {
+        let load = |calls: u64| -> Result<u64> {
+            let mut costs = Vec::new();
+            for _ in 0..ROUNDS {
+                costs.push(insmod(&file, &format!("{function}={calls}"))?.cpu);
+                rmmod(CALLS)?;
+                std::thread::sleep(SETTLE);
+            }
+            Ok(median(costs))
+        };
+        let without = load(0)?;
+        let each = load(COUNT)?.saturating_sub(without) / COUNT;
+        note(&figure("ours", &format!("call_{function}"), each));
+    }
+    Ok(())
+}
+
 /// What is traced, and the phase that its own time is: without that of those which it calls.
 const PHASES: [(&str, &str); 9] = [
     ("load_module", "module_loader"),
@@ -556,7 +577,7 @@ pub fn run(part: &str, of: Option<&str>) -> Result<()> {
             subject(known.with_context(|| format!("no subject is named {key}"))?)
         }
         (part::ROWS, None) => rows(),
-        (part::MANY, None) => many(),
+        (part::MANY, None) => many().and_then(|()| calls()),
         (part::PHASES, None) => phases(),
         (part::SHARE, None) => {
             for (name, [theirs, ours]) in share()? {

@@ -53,6 +53,14 @@ pub const MANY: &str = "lskel_many";
 /// The numbers that it has objects of.
 pub const PROGS: [u32; 5] = [1, 10, 50, 100, 200];
 
+/// The module that calls functions as often as its parameters say.
+pub const CALLS: &str = "bench_calls";
+/// Its functions, by parameter, and what they do.
+pub const FUNCTIONS: [(&str, &str); 2] = [
+    ("nothing", "does nothing"),
+    ("lookup", "looks up an element of a hash map"),
+];
+
 /// The rows that both files have when they are read.
 pub const ROWS: [usize; 3] = [2, 1_000, 10_000];
 
@@ -64,7 +72,7 @@ pub mod part {
     pub const ROWS: &str = "rows";
     /// Where an insmod spends it.
     pub const PHASES: &str = "phases";
-    /// Objects of many progs.
+    /// Objects of many progs, and calls.
     pub const MANY: &str = "many";
     /// What the scenario measures, without its verdict.
     pub const SHARE: &str = "share";

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use scenarios::costs::{Figures, C, C_BY_LSKEL, OURS, PROGS, ROWS, SUBJECTS};
+use scenarios::costs::{Figures, C, C_BY_LSKEL, FUNCTIONS, OURS, PROGS, ROWS, SUBJECTS};
 
 use super::line;
 
@@ -219,7 +219,19 @@ fn write_all(out: &mut String, release: &str, figures: &Figures) -> std::fmt::Re
         )
     });
     let each = line(figures).map(|(_, each)| Unit::Us.show(each.round().max(0.0) as u64));
-    writeln!(out, "| | {} | {} |", cells.join(" | "), shown(each))
+    writeln!(out, "| | {} | {} |", cells.join(" | "), shown(each))?;
+
+    writeln!(
+        out,
+        "\nA call of a prog as a function, in a loop, warm, in instructions:\n"
+    )?;
+    let titles = FUNCTIONS.map(|(_, title)| title);
+    writeln!(out, "| a prog that | {} |", titles.join(" | "))?;
+    writeln!(out, "|---|{}", "---|".repeat(titles.len()))?;
+    let cells = FUNCTIONS.map(|(function, _)| {
+        shown(get(figures, &format!("call_{function}"), OURS.key).map(with_commas))
+    });
+    writeln!(out, "| | {} |", cells.join(" | "))
 }
 
 #[cfg(test)]
