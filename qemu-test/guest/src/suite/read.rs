@@ -1006,8 +1006,14 @@ pub fn pin_takes_any_iterator_by_its_progs_name_or_its_links_id() -> Result<()> 
     )?;
     expect(&["999999=new"], Err("no iterator 999999"))?;
     expect(&["one=new", "one=new"], Err("new: File exists"))?;
-    for wrong in ["", "=new", "one=", "one=..", "one=a/b", "7"] {
-        expect(&[wrong], Err(""))?;
+    for (wrong, why) in [
+        ("=new", "names no iterator"),
+        ("one=", "cannot be the name of a file"),
+        ("one=..", "cannot be the name of a file"),
+        ("one=a/b", "cannot be the name of a file"),
+        ("7", "an id wants a name for its file"),
+    ] {
+        expect(&[wrong], Err(why))?;
     }
     let mut seen = Vec::new();
     for entry in fs::read_dir(MNT)? {
