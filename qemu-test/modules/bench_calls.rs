@@ -36,8 +36,14 @@ module! {
     license: "GPL",
     imports_ns: ["BPF_INTERNAL"],
     params: {
-        nothing: u32 { default: 0, description: "How often one that does nothing" },
-        lookup: u32 { default: 0, description: "How often one that looks up an element of a hash map" },
+        nothing: u32 {
+            default: 0,
+            description: "How often one that does nothing",
+        },
+        lookup: u32 {
+            default: 0,
+            description: "How often one that looks up an element of a hash map",
+        },
     },
 }
 
