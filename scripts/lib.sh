@@ -62,10 +62,11 @@ if [[ -d $CACHE && -r $CACHE ]]; then
 	flock -s "$CACHE_LOCK"
 fi
 
-# For cargo build: static programs, the same bytes wherever checkout and cache are.
+# For cargo build: static programs, the same bytes wherever checkout and cache are. Cargo itself names the files of a
+# checkout from its top.
 # shellcheck disable=SC2034
 STATIC=(--release --locked --features static --config qemu-test/guest/static.toml --target "$RUST_TARGET"
-	--config "target.$RUST_TARGET.rustflags=['--remap-path-prefix=$CACHE/cargo=cargo','--remap-path-prefix=$TOP=.']")
+	--config "target.$RUST_TARGET.rustflags=['--remap-path-prefix=$CACHE/cargo=cargo']")
 
 # arch_args KDIR: what make has to be told for a kernel directory of the user's own, if the user gave ARCH=. Those of the
 # cache know it.

@@ -13,6 +13,7 @@ mod lskel;
 use core::borrow::Borrow;
 use kernel::prelude::*;
 use lskel::{
+    param_value,
     LoadError,
     Step, //
 };
@@ -159,9 +160,9 @@ gallery! {
     }
 }
 
-/// A parameter's value: newer kernels hand it out, older ones lend it.
+/// Whether a parameter is set.
 fn on(param: impl Borrow<u8>) -> bool {
-    *param.borrow() != 0
+    param_value::<u8>(param) != 0
 }
 
 fn load_one(held: &mut KVec<Held>, name: &str, load: fn() -> Result<Held, LoadError>) -> Result {

@@ -21,12 +21,14 @@ use calls::{
     args::element,
     progs, //
 };
-use core::borrow::Borrow;
 use kernel::{
     error::to_result,
     prelude::*, //
 };
-use lskel::Skeleton;
+use lskel::{
+    param_value,
+    Skeleton, //
+};
 
 module! {
     type: BenchCalls,
@@ -49,11 +51,6 @@ module! {
 
 struct BenchCalls;
 
-/// Newer kernels hand the value of a parameter out, older ones lend it.
-fn number(value: impl Borrow<u32>) -> u32 {
-    *value.borrow()
-}
-
 impl kernel::Module for BenchCalls {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let skel = Skeleton::<calls::BenchCalls>::open()
@@ -68,10 +65,10 @@ impl kernel::Module for BenchCalls {
         };
 
         to_result(skel.prog(progs::update).call(&mut args)?)?;
-        for _ in 0..number(module_parameters::nothing.value()) {
+        for _ in 0..param_value::<u32>(module_parameters::nothing.value()) {
             to_result(nothing.call(&mut ()))?;
         }
-        for _ in 0..number(module_parameters::lookup.value()) {
+        for _ in 0..param_value::<u32>(module_parameters::lookup.value()) {
             to_result(lookup.call(&mut args))?;
         }
         Ok(Self)
