@@ -61,7 +61,12 @@ pub struct Skeleton<O> {
 impl<O: Object> Skeleton<O> {
     /// The object as it was generated.
     pub fn open() -> Self {
-        const { assert!(!O::DEF.data.is_apart(), "open_with() takes the object's data") };
+        const {
+            assert!(
+                !O::DEF.data.is_apart(),
+                "open_with() takes the object's data"
+            )
+        };
         // INVARIANT: by the contract of `Object`.
         Self {
             def: O::DEF,
@@ -89,8 +94,8 @@ impl<O: Object> Skeleton<O> {
         Ok(unsafe { Self::open_with_unchecked(data) })
     }
 
-    /// The object with other data than it was generated with, of the same layout: a newer version of
-    /// the progs, say, from whom the caller trusts.
+    /// The object with other data than it was generated with, of the same layout: a newer version
+    /// of the progs, say, from whom the caller trusts.
     ///
     /// # Safety
     ///

@@ -53,7 +53,9 @@ impl Module {
     fn load() -> Result<Self, LoadError> {
         let mut skel = Skeleton::<Hello>::open();
         let rodata = skel.globals_mut(globals::rodata)?;
-        rodata.max_data.set(param_value(module_parameters::max_data.value()));
+        rodata
+            .max_data
+            .set(param_value(module_parameters::max_data.value()));
 
         let skel = skel.load()?;
         Ok(Self {

@@ -4,6 +4,7 @@
 
 mod common;
 
+use sha2::{Digest, Sha256};
 use std::fs;
 
 #[test]
@@ -15,6 +16,34 @@ fn two_folders_give_the_same_bytes() {
     let copy = elsewhere.join("globals.bpf.c");
     fs::copy(common::object("globals.bpf.c"), &copy).unwrap();
     assert!(first == common::generate(&copy));
+}
+
+/// The module then takes the data by their length and hash, and the files are the same but for that.
+#[test]
+fn data_apart_are_known_by_their_hash() {
+    let mut options = common::options();
+    options.data_apart = true;
+    let input = common::compile(&common::object("nothing.bpf.c"));
+    let apart = lskel_gen::generate(&input, &options, &common::worker()).unwrap();
+    let with = common::generate(&common::object("nothing.bpf.c"));
+    for order in ["little", "big"] {
+        let name = |suffix: &str| format!("nothing.lskel-{order}-endian.{suffix}");
+        let data = &apart[&name("data")];
+        assert_eq!(*data, with[&name("data")]);
+        let text = String::from_utf8_lossy(&apart[&name("rs")]);
+        let hash = Sha256::digest(data);
+        let seen: Vec<u8> = text
+            .split("0x")
+            .skip(1)
+            .map(|rest| u8::from_str_radix(&rest[..2], 16).unwrap())
+            .collect();
+        assert_eq!(seen, hash[..]);
+        assert!(
+            text.contains(&format!("\n            {},\n", data.len())),
+            "{text}"
+        );
+        assert!(!text.contains("init_data!"), "{text}");
+    }
 }
 
 #[test]

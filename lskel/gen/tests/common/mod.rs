@@ -40,6 +40,7 @@ pub fn options() -> Options {
         kconfig: Some(object("externs.config")),
         no_license: false,
         no_line_info: false,
+        data_apart: false,
         libbpf: false,
     }
 }
