@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure, Context, Result};
 use lskel_gen::skeleton::ByteOrder;
 use scenarios::costs::{
-    part, read_figures, series, Baseline, Figures, Subject, C, CALLS, C_BY_LSKEL, C_WITHOUT_BTF, MANY,
-    OURS, PROGS, SUBJECTS,
+    part, read_figures, series, Baseline, Figures, Subject, C, CALLS, C_BY_LSKEL, C_WITHOUT_BTF,
+    MANY, OURS, PROGS, SUBJECTS,
 };
 use scenarios::{mode, Need, MODULE_DIR};
 

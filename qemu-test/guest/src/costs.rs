@@ -16,7 +16,9 @@ use libbpf_rs::MapHandle;
 use rustix::mount::{mount, MountFlags};
 use rustix::thread::{unshare_unsafe, UnshareFlags};
 use rustix::time::{clock_gettime, ClockId};
-use scenarios::costs::{figure, part, Subject, C, CALLS, FUNCTIONS, MANY, OURS, PROGS, ROWS, SUBJECTS};
+use scenarios::costs::{
+    figure, part, Subject, C, CALLS, FUNCTIONS, MANY, OURS, PROGS, ROWS, SUBJECTS,
+};
 use scenarios::{BPFTOOL, MODULE_DIR};
 
 use crate::bpf::{self, Ids};
