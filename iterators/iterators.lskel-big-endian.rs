@@ -47,6 +47,7 @@ unsafe impl Object for Iterators {
                 section: c"iter/bpf_map",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
+                args: None,
                 attr: 4064,
             },
             // 1: `dump_bpf_prog`
@@ -55,6 +56,7 @@ unsafe impl Object for Iterators {
                 section: c"iter/bpf_prog",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
+                args: None,
                 attr: 6512,
             },
         ],

@@ -62,7 +62,8 @@ impl<A: Args> Function<A> {
     #[inline]
     pub fn call(&self, args: &mut A) -> i32 {
         // SAFETY: by the type invariants it is such a prog, and uses no more than `args`, which by
-        // the contract of `Args` may have any bytes afterwards.
+        // the contract of `Args` may have any bytes afterwards. By that of `Object` no byte of it
+        // is an address to the kernel.
         unsafe { self.prog.run(core::ptr::from_mut(args).cast()) as i32 }
     }
 }

@@ -213,6 +213,9 @@ pub struct ProgDef {
     pub prog_type: bindings::bpf_prog_type,
     /// A `BPF_*` attach type.
     pub expected_attach_type: bindings::bpf_attach_type,
+    /// Size of what it takes, in bytes, if it is one to be called: then it runs no command of the
+    /// kernel that takes addresses or fds, and no other prog.
+    pub args: Option<u32>,
     /// Offset of the `bpf_attr` of its `BPF_PROG_LOAD`.
     pub attr: u32,
 }
@@ -262,6 +265,13 @@ impl<O: Object, K: Kind> ProgId<O, K> {
             assert!(
                 kind_of(&O::DEF.progs[INDEX]) as u32 == K::KIND as u32,
                 "the prog is of another kind"
+            );
+            assert!(
+                match (O::DEF.progs[INDEX].args, K::ARGS) {
+                    (Some(size), Some(args)) => size as usize == args,
+                    (_, args) => args.is_none(),
+                },
+                "the prog takes something else, or is not to be called"
             );
         };
         Self(INDEX, PhantomData)

@@ -88,6 +88,8 @@ pub enum ProgKind {
 pub trait Kind {
     /// Which one.
     const KIND: ProgKind;
+    /// Size of what it takes, if it is to be called.
+    const ARGS: Option<usize> = None;
 }
 
 macro_rules! kinds {
@@ -103,13 +105,19 @@ macro_rules! kinds {
 
 kinds! { Iter, Tracing, RawTracepoint, KprobeMulti, Interface, Cgroup, Netns, Netfilter, Other, }
 
-/// What a prog takes that is not to be called: its name in the generated file says why.
-pub enum Opaque {}
-
 /// [`ProgKind::Syscall`], of a prog that takes an `A`.
 pub struct Syscall<A>(PhantomData<A>);
 
-impl<A> Kind for Syscall<A> {
+impl<A: Args> Kind for Syscall<A> {
+    const KIND: ProgKind = ProgKind::Syscall;
+    const ARGS: Option<usize> = Some(size_of::<A>());
+}
+
+/// [`ProgKind::Syscall`], of a prog that is not to be called: its name in the generated file says
+/// why.
+pub enum Opaque {}
+
+impl Kind for Opaque {
     const KIND: ProgKind = ProgKind::Syscall;
 }
 

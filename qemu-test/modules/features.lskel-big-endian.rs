@@ -95,6 +95,7 @@ unsafe impl Object for Features {
                 section: c"fentry/security_bpf",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
+                args: None,
                 attr: 3640,
             },
             // 1: `jump`
@@ -103,6 +104,7 @@ unsafe impl Object for Features {
                 section: c"fentry/security_bpf",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
+                args: None,
                 attr: 3920,
             },
             // 2: `use_globals`
@@ -111,6 +113,7 @@ unsafe impl Object for Features {
                 section: c"fentry/bpf_fentry_test1",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
+                args: None,
                 attr: 4280,
             },
             // 3: `call_subprogs`
@@ -119,6 +122,7 @@ unsafe impl Object for Features {
                 section: c"fentry/bpf_fentry_test1",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
+                args: None,
                 attr: 4696,
             },
             // 4: `use_ksyms`
@@ -127,6 +131,7 @@ unsafe impl Object for Features {
                 section: c"fentry/bpf_fentry_test1",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
+                args: None,
                 attr: 5312,
             },
             // 5: `ask_for_fields`
@@ -135,6 +140,7 @@ unsafe impl Object for Features {
                 section: c"fentry/bpf_fentry_test1",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
+                args: None,
                 attr: 5808,
             },
             // 6: `count_fentry`
@@ -143,6 +149,7 @@ unsafe impl Object for Features {
                 section: c"fentry/bpf_fentry_test1",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
+                args: None,
                 attr: 6112,
             },
             // 7: `count_fexit`
@@ -151,6 +158,7 @@ unsafe impl Object for Features {
                 section: c"fexit/bpf_fentry_test1",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FEXIT,
+                args: None,
                 attr: 6368,
             },
             // 8: `count_fmod_ret`
@@ -159,6 +167,7 @@ unsafe impl Object for Features {
                 section: c"fmod_ret/bpf_modify_return_test",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_MODIFY_RETURN,
+                args: None,
                 attr: 6640,
             },
             // 9: `count_tp_btf`
@@ -167,6 +176,7 @@ unsafe impl Object for Features {
                 section: c"tp_btf/task_newtask",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_RAW_TP,
+                args: None,
                 attr: 6968,
             },
             // 10: `count_lsm`
@@ -175,6 +185,7 @@ unsafe impl Object for Features {
                 section: c"lsm/task_setnice",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
+                args: None,
                 attr: 7376,
             },
         ],

@@ -210,6 +210,7 @@ fn load(mut request: Request<'_>) -> Result<KVec<KeptOpen>> {
             section: c"",
             prog_type: 0,
             expected_attach_type: 0,
+            args: None,
         };
         prog_defs.push(def, GFP_KERNEL)?;
     }

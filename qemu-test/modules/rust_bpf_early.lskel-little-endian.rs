@@ -50,6 +50,7 @@ unsafe impl Object for RustBpfEarly {
                 section: c"lsm/settime",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
+                args: None,
                 attr: 584,
             },
         ],

@@ -228,7 +228,9 @@ impl Named<'_> {
                     });
                     list(out, "progs", &skeleton.progs, |out, number, prog| {
                         out.line(format!("// {number}: `{}`", escape(&prog.name)));
-                        out.block("ProgDef {", "},", |out| prog_def(out, prog));
+                        out.block("ProgDef {", "},", |out| {
+                            prog_def(out, prog, self.takes(number))
+                        });
                     });
                     if skeleton.commands.is_empty() {
                         out.line("commands: &[],");
@@ -291,7 +293,7 @@ impl Named<'_> {
                         Some(Takes::NoCall(why)) => {
                             out.line("///");
                             out.line(format!("/// Not to be called: {why}."));
-                            "Syscall<prog::Opaque>".to_owned()
+                            "Opaque".to_owned()
                         }
                     };
                     constant(
@@ -640,7 +642,7 @@ fn map_def(out: &mut Text, map: &Map) {
     out.line(format!("frozen: {},", map.frozen));
 }
 
-fn prog_def(out: &mut Text, prog: &Prog) {
+fn prog_def(out: &mut Text, prog: &Prog, takes: Option<&Takes>) {
     let prog_type = constant_name(
         // SAFETY: as above.
         unsafe { libbpf_sys::libbpf_bpf_prog_type_str(prog.prog_type) },
@@ -661,6 +663,12 @@ fn prog_def(out: &mut Text, prog: &Prog) {
     out.line(format!("section: {},", c_str(&prog.section)));
     out.line(format!("prog_type: {prog_type},"));
     out.line(format!("expected_attach_type: {attach_type},"));
+    let args = match takes {
+        Some(Takes::Nothing) => Some(0),
+        Some(Takes::Struct(of)) => Some(of.size),
+        Some(Takes::NoCall(_)) | None => None,
+    };
+    out.line(format!("args: {args:?},"));
     out.line(format!("attr: {},", prog.attr));
 }
 

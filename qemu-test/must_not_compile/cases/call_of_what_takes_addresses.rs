@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// error: the method `function` exists for struct `Prog<'_, Syscall<Opaque>>`, but its trait bounds were not satisfied
+// error: no method named `function` found
 
 fn case() -> Result<(), LoadError> {
     let skel = Skeleton::<calls::Calls>::open().load()?;

@@ -123,6 +123,7 @@ pub mod lskel {
         pub section: &'static CStr,
         pub prog_type: u32,
         pub expected_attach_type: u32,
+        pub args: Option<u32>,
         pub attr: u32,
     }
 
@@ -190,7 +191,7 @@ fn check_calls() {
     assert_eq!(takes(&progs::get), 40);
     assert_eq!(takes(&progs::twice), 8);
     assert_eq!(takes(&progs::nothing), 0);
-    let _: [ProgId<calls::Calls, prog::Syscall<prog::Opaque>>; 4] =
+    let _: [ProgId<calls::Calls, prog::Opaque>; 4] =
         [progs::no_struct, progs::by_address, progs::by_fd, progs::by_jump];
 }
 

@@ -62,6 +62,7 @@ unsafe impl Object for Calls {
                 section: c"syscall",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL,
                 expected_attach_type: 0,
+                args: Some(40),
                 attr: 1776,
             },
             // 1: `get`
@@ -70,6 +71,7 @@ unsafe impl Object for Calls {
                 section: c"syscall",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL,
                 expected_attach_type: 0,
+                args: Some(40),
                 attr: 2032,
             },
             // 2: `twice`
@@ -78,6 +80,7 @@ unsafe impl Object for Calls {
                 section: c"syscall",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL,
                 expected_attach_type: 0,
+                args: Some(8),
                 attr: 2312,
             },
             // 3: `nothing`
@@ -86,6 +89,7 @@ unsafe impl Object for Calls {
                 section: c"syscall",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL,
                 expected_attach_type: 0,
+                args: Some(0),
                 attr: 2512,
             },
             // 4: `no_struct`
@@ -94,6 +98,7 @@ unsafe impl Object for Calls {
                 section: c"syscall",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL,
                 expected_attach_type: 0,
+                args: None,
                 attr: 2680,
             },
             // 5: `by_address`
@@ -102,6 +107,7 @@ unsafe impl Object for Calls {
                 section: c"syscall",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL,
                 expected_attach_type: 0,
+                args: None,
                 attr: 2888,
             },
             // 6: `by_fd`
@@ -110,6 +116,7 @@ unsafe impl Object for Calls {
                 section: c"syscall",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL,
                 expected_attach_type: 0,
+                args: None,
                 attr: 3112,
             },
             // 7: `by_jump`
@@ -118,6 +125,7 @@ unsafe impl Object for Calls {
                 section: c"syscall",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL,
                 expected_attach_type: 0,
+                args: None,
                 attr: 3384,
             },
         ],
@@ -169,22 +177,22 @@ pub(crate) mod progs {
     /// `SEC("syscall")`
     ///
     /// Not to be called: its argument is no struct that Rust has a type for.
-    pub(crate) const no_struct: ProgId<Calls, prog::Syscall<prog::Opaque>> = ProgId::new::<4>();
+    pub(crate) const no_struct: ProgId<Calls, prog::Opaque> = ProgId::new::<4>();
 
     /// `SEC("syscall")`
     ///
     /// Not to be called: it calls bpf_sys_bpf(), which takes addresses of the kernel.
-    pub(crate) const by_address: ProgId<Calls, prog::Syscall<prog::Opaque>> = ProgId::new::<5>();
+    pub(crate) const by_address: ProgId<Calls, prog::Opaque> = ProgId::new::<5>();
 
     /// `SEC("syscall")`
     ///
     /// Not to be called: it calls bpf_sys_close(), which closes fds that a system call is using.
-    pub(crate) const by_fd: ProgId<Calls, prog::Syscall<prog::Opaque>> = ProgId::new::<6>();
+    pub(crate) const by_fd: ProgId<Calls, prog::Opaque> = ProgId::new::<6>();
 
     /// `SEC("syscall")`
     ///
     /// Not to be called: it calls bpf_tail_call(), whose target may use more than it is given.
-    pub(crate) const by_jump: ProgId<Calls, prog::Syscall<prog::Opaque>> = ProgId::new::<7>();
+    pub(crate) const by_jump: ProgId<Calls, prog::Opaque> = ProgId::new::<7>();
 }
 
 /// The globals of `calls`, by section.

@@ -62,6 +62,7 @@ unsafe impl Object for Externs {
                 section: c"fentry/do_nanosleep",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_FENTRY,
+                args: None,
                 attr: 1392,
             },
         ],

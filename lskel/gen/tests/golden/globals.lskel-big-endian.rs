@@ -95,6 +95,7 @@ unsafe impl Object for GlobalsObject {
                 section: c"tp_btf/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_RAW_TP,
+                args: None,
                 attr: 3056,
             },
         ],

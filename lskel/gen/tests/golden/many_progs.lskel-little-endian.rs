@@ -50,6 +50,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 2360,
             },
             // 1: `prog11`
@@ -58,6 +59,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 2760,
             },
             // 2: `prog12`
@@ -66,6 +68,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 3040,
             },
             // 3: `prog13`
@@ -74,6 +77,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 3320,
             },
             // 4: `prog14`
@@ -82,6 +86,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 3600,
             },
             // 5: `prog15`
@@ -90,6 +95,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 3880,
             },
             // 6: `prog16`
@@ -98,6 +104,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 4160,
             },
             // 7: `prog17`
@@ -106,6 +113,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 4440,
             },
             // 8: `prog18`
@@ -114,6 +122,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 4720,
             },
             // 9: `prog19`
@@ -122,6 +131,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 5000,
             },
             // 10: `prog20`
@@ -130,6 +140,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 5280,
             },
             // 11: `prog21`
@@ -138,6 +149,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 5672,
             },
             // 12: `prog22`
@@ -146,6 +158,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 5952,
             },
             // 13: `prog23`
@@ -154,6 +167,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 6232,
             },
             // 14: `prog24`
@@ -162,6 +176,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 6512,
             },
             // 15: `prog25`
@@ -170,6 +185,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 6792,
             },
             // 16: `prog26`
@@ -178,6 +194,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 7072,
             },
             // 17: `prog27`
@@ -186,6 +203,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 7352,
             },
             // 18: `prog28`
@@ -194,6 +212,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 7632,
             },
             // 19: `prog29`
@@ -202,6 +221,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 7912,
             },
             // 20: `prog30`
@@ -210,6 +230,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 8192,
             },
             // 21: `prog31`
@@ -218,6 +239,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 8584,
             },
             // 22: `prog32`
@@ -226,6 +248,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 8864,
             },
             // 23: `prog33`
@@ -234,6 +257,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 9144,
             },
             // 24: `prog34`
@@ -242,6 +266,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 9424,
             },
             // 25: `prog35`
@@ -250,6 +275,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 9704,
             },
             // 26: `prog36`
@@ -258,6 +284,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 9984,
             },
             // 27: `prog37`
@@ -266,6 +293,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 10264,
             },
             // 28: `prog38`
@@ -274,6 +302,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 10544,
             },
             // 29: `prog39`
@@ -282,6 +311,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 10824,
             },
             // 30: `prog40`
@@ -290,6 +320,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 11104,
             },
             // 31: `prog41`
@@ -298,6 +329,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 11496,
             },
             // 32: `prog42`
@@ -306,6 +338,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 11776,
             },
             // 33: `prog43`
@@ -314,6 +347,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 12056,
             },
             // 34: `prog44`
@@ -322,6 +356,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 12336,
             },
             // 35: `prog45`
@@ -330,6 +365,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 12616,
             },
             // 36: `prog46`
@@ -338,6 +374,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 12896,
             },
             // 37: `prog47`
@@ -346,6 +383,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 13176,
             },
             // 38: `prog48`
@@ -354,6 +392,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 13456,
             },
             // 39: `prog49`
@@ -362,6 +401,7 @@ unsafe impl Object for ManyProgs {
                 section: c"raw_tp/sched_switch",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 13736,
             },
         ],

@@ -33,6 +33,7 @@ unsafe impl Object for Nothing {
                 section: c"socket",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SOCKET_FILTER,
                 expected_attach_type: 0,
+                args: None,
                 attr: 200,
             },
         ],

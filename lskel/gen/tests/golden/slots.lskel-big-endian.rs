@@ -102,6 +102,7 @@ unsafe impl Object for Slots {
                 section: c"raw_tp",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 984,
             },
             // 1: `second`
@@ -110,6 +111,7 @@ unsafe impl Object for Slots {
                 section: c"raw_tp",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT,
                 expected_attach_type: 0,
+                args: None,
                 attr: 1296,
             },
         ],
