@@ -6,14 +6,37 @@
 
 use super::{
     fd::OwnedFd,
-    map::Map, //
+    map::Map,
+    syscall::Keyring, //
 };
 use core::ptr::NonNull;
 use kernel::{
     bindings,
     error::from_err_ptr,
+    fmt,
     prelude::*, //
 };
+
+/// What the kernel says of the signature of a prog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It has none.
+    Unsigned,
+    /// It is that of a key in this keyring.
+    Verified(Keyring),
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsigned => f.write_str("unsigned"),
+            Self::Verified(Keyring::Builtin) => f.write_str("verified, builtin keyring"),
+            Self::Verified(Keyring::Secondary) => f.write_str("verified, secondary keyring"),
+            Self::Verified(Keyring::Platform) => f.write_str("verified, platform keyring"),
+            Self::Verified(Keyring::Serial(serial)) => write!(f, "verified, keyring {serial}"),
+        }
+    }
+}
 
 /// A reference to a `struct bpf_prog`.
 ///
@@ -37,6 +60,23 @@ impl Prog {
         // INVARIANT: `bpf_prog_get_type_dev` has taken a reference, which is ours.
         Ok(Self {
             ptr: NonNull::new(from_err_ptr(ptr)?).ok_or(EINVAL)?,
+        })
+    }
+
+    /// What the kernel has found of its signature.
+    pub fn verdict(&self) -> Verdict {
+        // SAFETY: by the type invariants the prog is there, with its `aux`; this is set before it has
+        // an fd.
+        let sig = unsafe { (*(*self.ptr.as_ptr()).aux).sig };
+
+        if u32::from(sig.verdict) != bindings::bpf_sig_verdict_BPF_SIG_VERIFIED {
+            return Verdict::Unsigned;
+        }
+        Verdict::Verified(match sig.keyring_type.into() {
+            bindings::bpf_sig_keyring_BPF_SIG_KEYRING_BUILTIN => Keyring::Builtin,
+            bindings::bpf_sig_keyring_BPF_SIG_KEYRING_SECONDARY => Keyring::Secondary,
+            bindings::bpf_sig_keyring_BPF_SIG_KEYRING_PLATFORM => Keyring::Platform,
+            _ => Keyring::Serial(sig.keyring_serial),
         })
     }
 

@@ -6,5 +6,6 @@ pub(super) use kernel::bindings::{
     bpf_preload_info,
     bpf_preload_ops,
     kern_sys_bpf,
-    BPF_PRELOAD_LINKS, //
+    BPF_PRELOAD_LINKS,
+    LINUX_VERSION_CODE, //
 };

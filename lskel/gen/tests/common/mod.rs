@@ -41,6 +41,7 @@ pub fn options() -> Options {
         no_license: false,
         no_line_info: false,
         libbpf: false,
+        signer: None,
     }
 }
 
