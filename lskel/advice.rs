@@ -22,7 +22,7 @@ pub(super) const OLD_SIGNATURES: &str =
     "kernels before 7.3 check signatures of another kind: use the object unsigned";
 /// In bytes.
 const MAX_SIGNATURE: usize = 8192;
-const NO_SUCH_KEY: &str = "its key is not in this keyring";
+const NO_SUCH_KEY: &str = "its key is not in that keyring, if it is one";
 const OTHER_BYTES: &str = "the signature is that of other data or another loader prog";
 const NO_SIGNATURE: &str = "the signature is cut short, or is none";
 const TOO_LONG: &str = "the signature is longer than the 8 KiB that the kernel takes";
@@ -105,10 +105,10 @@ pub(super) fn on_signature(signature: &Signature<'_>, error: Error) -> Option<&'
     ];
 
     if error == EINVAL {
-        return Some(if signature.cms.len() > MAX_SIGNATURE {
-            TOO_LONG
-        } else {
-            NO_KEYRING
+        return Some(match signature.cms.len() {
+            0 => NO_SIGNATURE,
+            1..=MAX_SIGNATURE => NO_KEYRING,
+            _ => TOO_LONG,
         });
     }
     ERRNOS

@@ -4,7 +4,8 @@
 //!
 //! One write to `/dev/lskel_blob` is one object, in one of two forms: for the loader prog of `lskel`, as a
 //! generated file has it, or for a loader prog of its own, as libbpf writes them. Numbers are `u32`, names
-//! have their length before them and NUL behind.
+//! have their length before them and NUL behind. Before the first form there can be a signature: 2, the
+//! number of the keyring, the size of the signature, the signature.
 //!
 //! | for `lskel` | for libbpf's |
 //! |---|---|
@@ -57,6 +58,7 @@ use kernel::{
 };
 use lskel::{
     Command,
+    Keyring,
     MapDef,
     ObjectData,
     ObjectDef,
@@ -116,7 +118,17 @@ impl MiscDevice for Device {
 
         *kept = KVec::new();
         *kept = match request.number()? {
-            1 => load(request),
+            1 => load(request, None),
+            2 => {
+                let keyring = Keyring::from_number(request.number()? as i32);
+                let len = request.number()?;
+                let cms = request.bytes(len)?;
+
+                match request.number()? {
+                    1 => load(request, Some((cms, keyring))),
+                    _ => Err(EINVAL),
+                }
+            }
             _ => load_libbpfs(request),
         }?;
         Ok(len)
@@ -158,7 +170,10 @@ impl<'a> Request<'a> {
     }
 }
 
-fn load(mut request: Request<'_>) -> Result<KVec<KeptOpen>> {
+fn load(
+    mut request: Request<'_>,
+    signature: Option<(&[u8], Keyring)>,
+) -> Result<KVec<KeptOpen>> {
     let [maps, progs, commands, len] = [
         request.number()?,
         request.number()?,
@@ -230,10 +245,22 @@ fn load(mut request: Request<'_>) -> Result<KVec<KeptOpen>> {
             commands: &*core::ptr::from_ref(&*command_list),
         }
     };
-    // SAFETY: the lifetime as above; the rest is this module's purpose.
-    let loaded = unsafe { Skeleton::open_def(&*core::ptr::from_ref(&def)) }
+    let (cms, keyring) = signature.unzip();
+    // SAFETY: the lifetimes as above; the rest is this module's purpose.
+    let skel = unsafe {
+        Skeleton::open_def(
+            &*core::ptr::from_ref(&def),
+            cms.map(|cms| &*core::ptr::from_ref(cms)),
+        )
+    };
+    let loaded = skel
+        .keyring(keyring.unwrap_or(Keyring::Secondary))
         .load()
         .inspect_err(|e| pr_err!("{e}\n"))?;
+
+    if signature.is_some() {
+        pr_info!("{}\n", loaded.verdict());
+    }
 
     Ok(loaded.keep_all_open().inspect_err(|e| pr_err!("{e}\n"))?)
 }

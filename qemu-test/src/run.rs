@@ -14,12 +14,13 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use lskel_gen::skeleton::ByteOrder;
 use scenarios::{
     is_debug, mode, End, Need, Scenario, BLOB, BPFTOOL, C_MODULE, FOREIGN_BLOB, MODULE_DIR,
-    OTHER_SHARD, SCENARIOS, SELFTEST, SHORT,
+    OTHER_SHARD, SCENARIOS, SELFTEST, SHORT, SIGNED_DIR,
 };
 
 use crate::corpus;
 use crate::initramfs::Initramfs;
 use crate::machine::{self, Accel, Machine};
+use crate::signed;
 use crate::snapshot::Snapshots;
 use crate::vm::{Boot, Error, Passed};
 
@@ -273,6 +274,11 @@ impl Bench {
                     for order in ByteOrder::ALL {
                         let path = if order == guest { BLOB } else { FOREIGN_BLOB };
                         initramfs.bytes(path, &corpus::of_the_module(order, guest)?);
+                    }
+                }
+                Need::Signatures => {
+                    for (name, content) in signed::files(kernel.machine.byte_order)? {
+                        initramfs.bytes(format!("{SIGNED_DIR}/{name}"), &content);
                     }
                 }
                 Need::TwoCpus

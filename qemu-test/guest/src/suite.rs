@@ -12,6 +12,7 @@ mod load;
 mod mount;
 mod read;
 mod runner;
+mod signed;
 mod storms;
 mod unload;
 
@@ -30,6 +31,7 @@ use load::*;
 use mount::*;
 use read::*;
 use runner::*;
+use signed::*;
 pub use storms::child as storm_child;
 use storms::*;
 use unload::*;

@@ -44,6 +44,9 @@ pub const BLOB: &str = "/blob";
 /// Those for machines of the other byte order.
 pub const FOREIGN_BLOB: &str = "/foreign_blob";
 
+/// Folder of the initramfs with what is signed there, and the key's certificate.
+pub const SIGNED_DIR: &str = "/signed";
+
 /// graft/selftest in the initramfs.
 pub const SELFTEST: &str = "/selftest.sh";
 
@@ -85,6 +88,8 @@ pub enum Need {
     TestModule(&'static str),
     /// The module's blobs, at [`BLOB`] and [`FOREIGN_BLOB`].
     Blob,
+    /// Signatures of the module's blobs, and of other things, with their certificates, in [`SIGNED_DIR`].
+    Signatures,
     /// Words for the kernel's command line: with them it has a boot of its own.
     Cmdline(&'static str),
     /// The debug kernel.
@@ -374,6 +379,12 @@ macro_rules! each_scenario {
                 [Shard("blob"), Blob, TestModule("lskel_blob")];
             a_blob_of_the_other_byte_order_is_refused_in_one_line, Passes,
                 [Short, Shard("blob"), Blob, TestModule("lskel_blob")];
+            // Signatures.
+            a_signed_object_is_loaded_and_the_kernel_says_so, Passes,
+                [Blob, Signatures, TestModule("lskel_blob")];
+            a_wrong_signature_or_keyring_is_refused_in_one_line, Passes,
+                [Blob, Signatures, TestModule("lskel_blob")];
+            a_signed_map_has_to_be_frozen_and_exclusive, Passes, [Signatures];
             // Tasks that mean no good.
             a_thread_that_changes_the_fd_table_gets_no_wrong_link_pinned, Passes,
                 [Shard("hostile"), TwoCpus];

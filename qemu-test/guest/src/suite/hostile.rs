@@ -411,7 +411,7 @@ fn expect_refused(file: &str, expected: Errno, text: &str) -> Result<()> {
 }
 
 /// The same with another way to load.
-fn expect_refusal(
+pub(super) fn expect_refusal(
     load: impl FnOnce() -> Result<Result<(), Errno>>,
     expected: Errno,
     text: &str,
