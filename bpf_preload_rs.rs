@@ -189,7 +189,7 @@ struct VerdictFile;
 impl fmt::Debug for VerdictFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match VERDICT.as_ref() {
-            Some(verdict) => verdict.fmt(f),
+            Some(verdict) => f.write_fmt(fmt!("{verdict}")),
             None => f.write_str("not loaded"),
         }
     }

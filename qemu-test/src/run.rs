@@ -280,6 +280,10 @@ impl Bench {
                     for (name, content) in signed::files(kernel.machine.byte_order)? {
                         initramfs.bytes(format!("{SIGNED_DIR}/{name}"), &content);
                     }
+                    if let Some(folder) = &kernel.test_modules {
+                        let cert = folder.join("signed_progs.cert");
+                        initramfs.file(format!("{SIGNED_DIR}/cert_of_progs"), &cert)?;
+                    }
                 }
                 Need::TwoCpus
                 | Need::OwnBoot

@@ -88,7 +88,7 @@ pub enum Need {
     TestModule(&'static str),
     /// The module's blobs, at [`BLOB`] and [`FOREIGN_BLOB`].
     Blob,
-    /// Signatures of the module's blobs, and of other things, with their certificates, in [`SIGNED_DIR`].
+    /// Signatures of the module's blobs, and of other things, with the certificates, in [`SIGNED_DIR`].
     Signatures,
     /// Words for the kernel's command line: with them it has a boot of its own.
     Cmdline(&'static str),
@@ -385,6 +385,9 @@ macro_rules! each_scenario {
             a_wrong_signature_or_keyring_is_refused_in_one_line, Passes,
                 [Blob, Signatures, TestModule("lskel_blob")];
             a_signed_map_has_to_be_frozen_and_exclusive, Passes, [Signatures];
+            the_modules_signed_progs_are_loaded_with_their_key_only, Passes,
+                [Signatures, TestModule("signed_progs"), TestModule("signed_links")];
+            require_signed_refuses_a_module_whose_progs_are_not_signed, Passes, [];
             // Tasks that mean no good.
             a_thread_that_changes_the_fd_table_gets_no_wrong_link_pinned, Passes,
                 [Shard("hostile"), TwoCpus];

@@ -9,11 +9,18 @@ use anyhow::{ensure, Context, Result};
 use libbpf_rs::libbpf_sys as sys;
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 use rustix::io::Errno;
+use rustix::mount::{mount, MountFlags};
 use scenarios::{BLOB, MODULE_DIR, SIGNED_DIR};
 
-use super::hostile::expect_refusal;
-use crate::bpf::{self, Ids};
-use crate::kernel::{expect_fds, fds, insmod, Messages};
+use super::hostile::{expect_refusal, expect_refused};
+use crate::bpf::{self, expect_both_files, Ids};
+use crate::kernel::{
+    expect_fds, fds, insmod, insmod_with, load, module, module_file, mount_bpffs, rmmod, umount,
+    unload, Messages,
+};
+
+const MNT: &str = "/tmp/bpf";
+const DEBUGFS: &str = "/sys/kernel/debug";
 
 /// Numbers of `BPF_PROG_LOAD` for the kernel's own keyrings.
 const KEYRINGS: [i32; 3] = [0, 1, 2];
@@ -290,4 +297,57 @@ pub fn a_signed_map_has_to_be_frozen_and_exclusive() -> Result<()> {
     }
     // A prog of the scheme that it has, and nothing else.
     bpf::expect_nothing_since(&before, "loads from user space")
+}
+
+pub fn the_modules_signed_progs_are_loaded_with_their_key_only() -> Result<()> {
+    let keyring = keyring("with the key")?;
+    add_key("asymmetric", "", &file("cert_of_progs")?, keyring)?;
+    drop(bpf::prog("first", None)?);
+    let file = format!("{MODULE_DIR}/signed_progs.ko");
+    let links = format!("{MODULE_DIR}/signed_links.ko");
+    let params = CString::new(format!("keyring={keyring} require_signed=1"))?;
+    if is_older()? {
+        return expect_refusal(|| insmod_with(&file, &params), Errno::OPNOTSUPP, OLD);
+    }
+    for (file, object) in [(&file, "iterators"), (&links, "links")] {
+        expect_refused(
+            file,
+            Errno::NOKEY,
+            &format!("{object}: failed to load the signed loader prog: ENOKEY (-126): its key"),
+        )?;
+    }
+    let before = (fds()?, Ids::now());
+    insmod_with(&file, &params)?.context("loading the module with the key")?;
+    mount_bpffs(MNT)?;
+    expect_both_files(MNT)?;
+    mount("debugfs", DEBUGFS, "debugfs", MountFlags::empty(), None)?;
+    let verdict = fs::read_to_string(format!("{DEBUGFS}/bpf_preload_rs/signature"))?;
+    let expected = format!("verified, keyring {keyring}\n");
+    ensure!(
+        verdict == expected,
+        "the verdict: expected {expected:?}, seen {verdict:?}"
+    );
+    insmod_with(&links, &params)?.context("loading the module of links with the key")?;
+    rmmod("bpf_preload_links")?;
+    umount(MNT)?;
+    rmmod(module())?;
+    expect_fds(&before.0, "signed progs")?;
+    bpf::expect_nothing_since(&before.1, "signed progs")
+}
+
+pub fn require_signed_refuses_a_module_whose_progs_are_not_signed() -> Result<()> {
+    drop(bpf::prog("first", None)?);
+    expect_refusal(
+        || insmod_with(&module_file(), c"require_signed=1"),
+        Errno::KEYREJECTED,
+        "iterators: failed to load the signed loader prog: EKEYREJECTED (-129): it is not signed",
+    )?;
+    load()?;
+    mount_bpffs(MNT)?;
+    expect_both_files(MNT)?;
+    mount("debugfs", DEBUGFS, "debugfs", MountFlags::empty(), None)?;
+    let verdict = fs::read_to_string(format!("{DEBUGFS}/bpf_preload_rs/signature"))?;
+    ensure!(verdict == "unsigned\n", "the verdict: {verdict:?}");
+    umount(MNT)?;
+    unload()
 }
