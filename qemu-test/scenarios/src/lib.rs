@@ -387,6 +387,9 @@ macro_rules! each_scenario {
             a_signed_map_has_to_be_frozen_and_exclusive, Passes, [Signatures];
             the_modules_signed_progs_are_loaded_with_their_key_only, Passes,
                 [Signatures, TestModule("signed_progs"), TestModule("signed_links")];
+            a_policy_of_verified_progs_lets_signed_modules_in_and_no_others, Passes,
+                [Blob, Signatures, TestModule("signed_progs"), TestModule("lskel_blob"),
+                 TestModule("lab_policy")];
             require_signed_refuses_a_module_whose_progs_are_not_signed, Passes, [];
             // Tasks that mean no good.
             a_thread_that_changes_the_fd_table_gets_no_wrong_link_pinned, Passes,
