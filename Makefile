@@ -7,9 +7,11 @@
 export ARCH SUITE KDIR KERNEL KERNELS OBJECTS COMPARE SHARD CMDLINE FULL LINE_INFO
 # For make install and make sign.
 export DESTDIR KEY CERT
+# For make: the key that signs the progs.
+export SIGN_KEY SIGN_CERT
 
 .PHONY: all
-all: ## build the modules for the default kernel; KERNEL=RELEASE or KDIR=DIR for another
+all: ## build the modules for the default kernel; KERNEL=RELEASE or KDIR=DIR for another; SIGN_KEY= and SIGN_CERT= sign their progs
 	@scripts/module
 
 .PHONY: pin
@@ -114,7 +116,7 @@ cache: ## list what is in the cache folder, with sizes; DROP=old drops what noth
 
 .PHONY: clean
 clean: ## remove what was built in this checkout
-	rm -rf build bpf_preload_rs.ko bpf_preload_links.ko
+	rm -rf build iterators/signed bpf_preload_rs.ko bpf_preload_links.ko
 
 .PHONY: distclean
 distclean: clean ## remove also the cache folder: toolchain root, kernel directories, cargo's output

@@ -4,6 +4,8 @@
  * come from kernel::bindings.
  */
 
+#include <linux/version.h>
+
 struct bpf_link;
 struct module;
 union bpf_attr;

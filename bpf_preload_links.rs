@@ -11,10 +11,21 @@
 mod bpf;
 #[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
 #[cfg_attr(
-    target_endian = "little",
+    all(target_endian = "little", not(iterators_signed)),
     path = "iterators/links.lskel-little-endian.rs"
 )]
-#[cfg_attr(target_endian = "big", path = "iterators/links.lskel-big-endian.rs")]
+#[cfg_attr(
+    all(target_endian = "big", not(iterators_signed)),
+    path = "iterators/links.lskel-big-endian.rs"
+)]
+#[cfg_attr(
+    all(target_endian = "little", iterators_signed),
+    path = "iterators/signed/links.lskel-little-endian.rs"
+)]
+#[cfg_attr(
+    all(target_endian = "big", iterators_signed),
+    path = "iterators/signed/links.lskel-big-endian.rs"
+)]
 mod links;
 mod lskel;
 
@@ -26,6 +37,7 @@ use links::{
 };
 use lskel::{
     param_value,
+    Keyring,
     LoadError,
     Skeleton, //
 };
@@ -42,6 +54,14 @@ module! {
             default: 1,
             description: "Level of the kernel's log of a load that fails, which goes to dmesg",
         },
+        require_signed: u32 {
+            default: 0,
+            description: "1: progs are loaded only with a signature that the kernel has verified",
+        },
+        keyring: i32 {
+            default: 1,
+            description: "Where their key is: 0 builtin, 1 secondary, 2 platform, or a keyring's serial number",
+        },
     },
 }
 
@@ -53,6 +73,13 @@ impl BpfPreloadLinks {
     fn load() -> Result<Self, LoadError> {
         let skel = Skeleton::<Links>::open()
             .log_level(param_value(module_parameters::log_level.value()))
+            .keyring(Keyring::from_number(param_value(
+                module_parameters::keyring.value(),
+            )))
+            .must_be_signed(
+                cfg!(CONFIG_BPF_PRELOAD_RS_REQUIRE_SIGNED)
+                    || param_value::<u32>(module_parameters::require_signed.value()) != 0,
+            )
             .load()?;
 
         Ok(Self {

@@ -13,12 +13,20 @@
 mod bpf;
 #[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
 #[cfg_attr(
-    target_endian = "little",
+    all(target_endian = "little", not(iterators_signed)),
     path = "iterators/iterators.lskel-little-endian.rs"
 )]
 #[cfg_attr(
-    target_endian = "big",
+    all(target_endian = "big", not(iterators_signed)),
     path = "iterators/iterators.lskel-big-endian.rs"
+)]
+#[cfg_attr(
+    all(target_endian = "little", iterators_signed),
+    path = "iterators/signed/iterators.lskel-little-endian.rs"
+)]
+#[cfg_attr(
+    all(target_endian = "big", iterators_signed),
+    path = "iterators/signed/iterators.lskel-big-endian.rs"
 )]
 mod iterators;
 mod lskel;
@@ -39,6 +47,8 @@ use iterators::{
     Iterators, //
 };
 use kernel::{
+    debugfs,
+    fmt,
     prelude::*,
     sync::SetOnce, //
 };
@@ -46,8 +56,10 @@ use kernel::{
 use lskel::initcall::late_initcall_sync;
 use lskel::{
     param_value,
+    Keyring,
     LoadError,
-    Skeleton, //
+    Skeleton,
+    Verdict, //
 };
 
 module! {
@@ -71,11 +83,20 @@ module! {
             default: 1,
             description: "Level of the kernel's log of a load that fails, which goes to dmesg",
         },
+        require_signed: u32 {
+            default: 0,
+            description: "1: progs are loaded only with a signature that the kernel has verified",
+        },
+        keyring: i32 {
+            default: 1,
+            description: "Where their key is: 0 builtin, 1 secondary, 2 platform, or a keyring's serial number",
+        },
     },
 }
 
 struct BpfPreloadRs {
     _registration: Option<Registration<DebugFiles>>,
+    _verdict: Pin<KBox<debugfs::File<VerdictFile>>>,
 }
 
 impl kernel::Module for BpfPreloadRs {
@@ -86,6 +107,10 @@ impl kernel::Module for BpfPreloadRs {
 
         Ok(Self {
             _registration: if cfg!(MODULE) { provide(module)? } else { None },
+            _verdict: KBox::pin_init(
+                debugfs::Dir::new(c"bpf_preload_rs").read_only_file(c"signature", VerdictFile),
+                GFP_KERNEL,
+            )?,
         })
     }
 }
@@ -150,9 +175,34 @@ fn say_ready() {
 const MAPS_DEBUG: LinkName = LinkName::new(c"maps.debug").unwrap();
 const PROGS_DEBUG: LinkName = LinkName::new(c"progs.debug").unwrap();
 
+fn must_be_signed() -> bool {
+    cfg!(CONFIG_BPF_PRELOAD_RS_REQUIRE_SIGNED)
+        || param_value::<u32>(module_parameters::require_signed.value()) != 0
+}
+
+/// What the kernel has found of the signature, once the progs are loaded.
+static VERDICT: SetOnce<Verdict> = SetOnce::new();
+
+/// The file that says so.
+struct VerdictFile;
+
+impl fmt::Debug for VerdictFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match VERDICT.as_ref() {
+            Some(verdict) => f.write_fmt(fmt!("{verdict}")),
+            None => f.write_str("not loaded"),
+        }
+    }
+}
+
 /// The progs, to be loaded.
 fn open() -> Skeleton<Iterators> {
-    Skeleton::open().log_level(param_value(module_parameters::log_level.value()))
+    Skeleton::open()
+        .log_level(param_value(module_parameters::log_level.value()))
+        .keyring(Keyring::from_number(param_value(
+            module_parameters::keyring.value(),
+        )))
+        .must_be_signed(must_be_signed())
 }
 
 /// The links behind the files.
@@ -165,6 +215,7 @@ impl Links {
     fn load() -> Result<Self, LoadError> {
         let skel = open().load()?;
 
+        VERDICT.populate(skel.verdict());
         Ok(Self {
             maps: skel.prog(progs::dump_bpf_map).attach()?,
             progs: skel.prog(progs::dump_bpf_prog).attach()?,
@@ -205,6 +256,7 @@ impl DebugFiles {
         let load = || {
             let skel = skel.load()?;
 
+            VERDICT.populate(skel.verdict());
             Ok([
                 PreloadLink {
                     name: MAPS_DEBUG,

@@ -55,6 +55,11 @@ pub fn param_value<T: Copy>(value: impl core::borrow::Borrow<T>) -> T {
     *value.borrow()
 }
 
+pub use crate::bpf::{
+    prog::Verdict,
+    syscall::Keyring, //
+};
+
 pub use self::{
     call::{
         Args,
@@ -81,7 +86,8 @@ pub use self::{
         ObjectData,
         ObjectDef,
         ProgDef,
-        ProgId, //
+        ProgId,
+        Unsigned, //
     },
     prog::{
         open_target,

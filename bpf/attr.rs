@@ -16,6 +16,9 @@ use kernel::{
     prelude::*, //
 };
 
+/// Size of the hash of a prog, in bytes.
+pub(super) const SHA256_SIZE: usize = 32;
+
 /// Size of one `struct bpf_insn`, in bytes.
 const INSN_SIZE: usize = size_of::<bindings::bpf_insn>();
 
@@ -58,6 +61,49 @@ pub struct ProgLoad<'a> {
     pub fd_array: &'a [u32],
 }
 
+/// Where the kernel looks for the key of a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keyring {
+    /// The keys that the kernel was built with.
+    Builtin,
+    /// These, and what was added to them at run time by one of them, or by the machine's owner (MOK).
+    Secondary,
+    /// The firmware's.
+    Platform,
+    /// The keyring of this serial number.
+    Serial(i32),
+}
+
+impl Keyring {
+    /// By the number that `BPF_PROG_LOAD` takes: 0, 1, 2, or a serial number.
+    pub const fn from_number(number: i32) -> Self {
+        match number {
+            0 => Self::Builtin,
+            1 => Self::Secondary,
+            2 => Self::Platform,
+            serial => Self::Serial(serial),
+        }
+    }
+
+    const fn as_raw(self) -> i32 {
+        match self {
+            Self::Builtin => 0,
+            Self::Secondary => 1,
+            Self::Platform => 2,
+            Self::Serial(serial) => serial,
+        }
+    }
+}
+
+/// The signature of a prog and its maps.
+#[derive(Clone, Copy)]
+pub struct Signature<'a> {
+    /// A detached CMS.
+    pub cms: &'a [u8],
+    /// Where its key is.
+    pub keyring: Keyring,
+}
+
 /// An address as a `bpf_attr` has it.
 fn addr_of<T>(slice: &[T]) -> u64 {
     slice.as_ptr().expose_provenance() as u64
@@ -84,6 +130,25 @@ pub(super) fn map_create(map: &MapCreate<'_>) -> Result<bindings::bpf_attr> {
     attr.__bindgen_anon_1.max_entries = map.max_entries;
     attr.__bindgen_anon_1.map_flags = map.map_flags;
     Ok(attr)
+}
+
+/// A map that only the prog of this hash can use.
+pub(super) fn map_create_exclusive(
+    map: &MapCreate<'_>,
+    prog_hash: &[u8; SHA256_SIZE],
+) -> Result<bindings::bpf_attr> {
+    let mut attr = map_create(map)?;
+
+    attr.__bindgen_anon_1.excl_prog_hash = addr_of(prog_hash);
+    attr.__bindgen_anon_1.excl_prog_hash_size = SHA256_SIZE as u32;
+    Ok(attr)
+}
+
+pub(super) fn map_freeze(map: &OwnedFd) -> bindings::bpf_attr {
+    let mut attr = bindings::bpf_attr::default();
+
+    attr.__bindgen_anon_2.map_fd = map.as_raw();
+    attr
 }
 
 /// Whether an instruction names an fd by an index that is not in an array of `len` fds.
@@ -135,6 +200,19 @@ pub(super) fn prog_load(prog: &ProgLoad<'_>) -> Result<bindings::bpf_attr> {
         attr.__bindgen_anon_3.fd_array = addr_of(prog.fd_array);
         attr.__bindgen_anon_3.fd_array_cnt = u32::try_from(prog.fd_array.len())?;
     }
+    Ok(attr)
+}
+
+/// The same with a signature.
+pub(super) fn prog_load_signed(
+    prog: &ProgLoad<'_>,
+    signature: &Signature<'_>,
+) -> Result<bindings::bpf_attr> {
+    let mut attr = prog_load(prog)?;
+
+    attr.__bindgen_anon_3.signature = addr_of(signature.cms);
+    attr.__bindgen_anon_3.signature_size = u32::try_from(signature.cms.len())?;
+    attr.__bindgen_anon_3.keyring_id = signature.keyring.as_raw();
     Ok(attr)
 }
 

@@ -14,9 +14,9 @@ quiet_cmd_bpf_bindings = BINDGEN $@
       cmd_bpf_bindings = \
 	$(BINDGEN) $< --rust-target 1.85 --use-core --ctypes-prefix kernel::ffi --no-layout-tests \
 		--no-debug '.*' --allowlist-function '(kern_sys_bpf|__srcu_read_(un)?lock)' --allowlist-type 'bpf_preload_.*' \
-		--allowlist-var '(bpf_preload_ops|BPF_PRELOAD_LINKS)' \
+		--allowlist-var '(bpf_preload_ops|BPF_PRELOAD_LINKS|LINUX_VERSION_CODE)' \
 		--blocklist-type '(bpf_link|module|bpf_attr|srcu_struct)' \
-		-o $@ -- -w -funsigned-char $(bpf-bindings-target)
+		-o $@ -- -I$(objtree)/include/generated/uapi -w -funsigned-char $(bpf-bindings-target)
 
 $(bpf-bindings): $(src)/bindings_helper.h FORCE
 	$(call if_changed,bpf_bindings)

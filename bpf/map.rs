@@ -136,6 +136,32 @@ impl Map {
         Ok(unsafe { value.cast::<u32>().byte_add(offset).read_volatile() })
     }
 
+    /// A copy of `len` bytes from `offset` (in bytes, a multiple of 8) on of the first value of an array
+    /// map.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` outside of the value, and for another kind of map; `ENOMEM`.
+    pub fn read(&self, offset: usize, len: usize) -> Result<KVVec<u8>> {
+        let (value, size) = self.array_value().ok_or(EINVAL)?;
+
+        if offset % size_of::<u64>() != 0 || !is_within(offset, len, size) {
+            return Err(EINVAL);
+        }
+        let mut copy = KVVec::with_capacity(len, GFP_KERNEL)?;
+
+        for at in (offset..offset + len).step_by(size_of::<u64>()) {
+            // SAFETY: within the memory of the value, which is a multiple of 8 bytes large, and
+            // aligned, by the promise of `array_value` and the check above; volatile, as others may
+            // write to it.
+            let word = unsafe { value.cast::<u64>().byte_add(at).read_volatile() }.to_ne_bytes();
+            let word = word.get(..offset + len - at).unwrap_or(&word);
+
+            copy.extend_from_slice(word, GFP_KERNEL)?;
+        }
+        Ok(copy)
+    }
+
     /// Puts `bytes` into the first value of an array map, from `offset` (in bytes) on. What the
     /// kernel keeps there for itself stays.
     ///

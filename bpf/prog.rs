@@ -7,15 +7,38 @@
 use super::{
     bindings::bpf_prog_run_sleepable,
     fd::OwnedFd,
-    map::Map, //
+    map::Map,
+    syscall::Keyring, //
 };
 use core::ptr::NonNull;
 use kernel::{
     bindings,
     error::from_err_ptr,
+    fmt,
     prelude::*,
     task::might_sleep, //
 };
+
+/// What the kernel says of the signature of a prog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It has none.
+    Unsigned,
+    /// It is that of a key in this keyring.
+    Verified(Keyring),
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsigned => f.write_str("unsigned"),
+            Self::Verified(Keyring::Builtin) => f.write_str("verified, builtin keyring"),
+            Self::Verified(Keyring::Secondary) => f.write_str("verified, secondary keyring"),
+            Self::Verified(Keyring::Platform) => f.write_str("verified, platform keyring"),
+            Self::Verified(Keyring::Serial(serial)) => write!(f, "verified, keyring {serial}"),
+        }
+    }
+}
 
 /// A reference to a `struct bpf_prog`.
 ///
@@ -76,6 +99,23 @@ impl Prog {
         // SAFETY: by the type invariants the prog is there. Those of this type are sleepable, and
         // the verifier keeps them within so much of the context.
         unsafe { bpf_prog_run_sleepable(self.ptr.as_ptr(), ctx) }
+    }
+
+    /// What the kernel has found of its signature.
+    pub fn verdict(&self) -> Verdict {
+        // SAFETY: by the type invariants the prog is there, with its `aux`; this is set before it has
+        // an fd.
+        let sig = unsafe { (*(*self.ptr.as_ptr()).aux).sig };
+
+        if u32::from(sig.verdict) != bindings::bpf_sig_verdict_BPF_SIG_VERIFIED {
+            return Verdict::Unsigned;
+        }
+        Verdict::Verified(match sig.keyring_type.into() {
+            bindings::bpf_sig_keyring_BPF_SIG_KEYRING_BUILTIN => Keyring::Builtin,
+            bindings::bpf_sig_keyring_BPF_SIG_KEYRING_SECONDARY => Keyring::Secondary,
+            bindings::bpf_sig_keyring_BPF_SIG_KEYRING_PLATFORM => Keyring::Platform,
+            _ => Keyring::Serial(sig.keyring_serial),
+        })
     }
 
     /// Whether `map` is the first map that it uses.

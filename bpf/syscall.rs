@@ -9,7 +9,10 @@
 
 use super::{
     attr,
-    bindings::kern_sys_bpf,
+    bindings::{
+        kern_sys_bpf,
+        LINUX_VERSION_CODE, //
+    },
     fd::OwnedFd,
     user::UserBuf, //
 };
@@ -24,14 +27,20 @@ pub use super::attr::{
     FunctionList,
     InterfaceHook,
     IterTarget,
+    Keyring,
     KprobeMultiHook,
     LinkTarget,
     MapCreate,
     NetfilterHook,
     NetnsHook,
     ProgLoad,
+    Signature,
     TracingHook, //
 };
+
+/// Whether the kernel checks the values of a prog's maps with the prog's signature: those before
+/// 7.3 leave that to the prog.
+pub const SIGNATURES_COVER_MAPS: bool = LINUX_VERSION_CODE >= (7 << 16) + (3 << 8);
 
 /// Runs one command and returns what it returns: an fd, 0, or a negative errno.
 ///
@@ -86,6 +95,32 @@ pub fn map_create(map: &MapCreate<'_>) -> Result<OwnedFd> {
     unsafe { OwnedFd::from_ret(ret) }
 }
 
+/// `BPF_MAP_CREATE` of a map that only the prog with these instructions can use.
+pub fn map_create_for(map: &MapCreate<'_>, insns: &[u8]) -> Result<OwnedFd> {
+    let mut prog_hash = [0; attr::SHA256_SIZE];
+
+    // SAFETY: `insns` has as many bytes as it is told, and a hash has room in `prog_hash`.
+    unsafe { bindings::sha256(insns.as_ptr(), insns.len(), prog_hash.as_mut_ptr()) };
+    let mut attr = attr::map_create_exclusive(map, &prog_hash)?;
+
+    // SAFETY: `prog_hash` outlives the call, and the attr says how large it is.
+    let ret = unsafe { bpf(bindings::bpf_cmd_BPF_MAP_CREATE, &mut attr) };
+    // SAFETY: this command returns a new fd.
+    unsafe { OwnedFd::from_ret(ret) }
+}
+
+/// `BPF_MAP_FREEZE`: user space cannot write to the map any more.
+///
+/// # Errors
+///
+/// `EPERM` if it could not before, `EBUSY` if it is frozen.
+pub fn map_freeze(map: &OwnedFd) -> Result {
+    let mut attr = attr::map_freeze(map);
+
+    // SAFETY: the attr has no address.
+    to_result(unsafe { bpf(bindings::bpf_cmd_BPF_MAP_FREEZE, &mut attr) })
+}
+
 /// `BPF_PROG_LOAD`
 ///
 /// # Errors
@@ -97,6 +132,22 @@ pub fn prog_load(prog: &ProgLoad<'_>) -> Result<OwnedFd> {
     // SAFETY: instructions, license and `fd_array` outlive the call, the attr says how many
     // instructions there are, the license ends with NUL, and by the check of `attr::prog_load` no
     // instruction has `fd_array` read outside its bounds.
+    let ret = unsafe { bpf(bindings::bpf_cmd_BPF_PROG_LOAD, &mut attr) };
+    // SAFETY: this command returns a new fd.
+    unsafe { OwnedFd::from_ret(ret) }
+}
+
+/// The same with a signature of the instructions and of the values of all maps in `fd_array`, each of
+/// which must be frozen and for this prog alone.
+///
+/// # Errors
+///
+/// `ENOKEY` if the keyring has no such key, `EKEYREJECTED` if something has changed since it was
+/// signed.
+pub fn prog_load_signed(prog: &ProgLoad<'_>, signature: &Signature<'_>) -> Result<OwnedFd> {
+    let mut attr = attr::prog_load_signed(prog, signature)?;
+
+    // SAFETY: as for `prog_load`; the attr says how large the signature is, which outlives the call.
     let ret = unsafe { bpf(bindings::bpf_cmd_BPF_PROG_LOAD, &mut attr) };
     // SAFETY: this command returns a new fd.
     unsafe { OwnedFd::from_ret(ret) }

@@ -14,7 +14,8 @@ pub(super) use kernel::bindings::{
     bpf_preload_info,
     bpf_preload_ops,
     kern_sys_bpf,
-    BPF_PRELOAD_LINKS, //
+    BPF_PRELOAD_LINKS,
+    LINUX_VERSION_CODE, //
 };
 
 /// Runs a sleepable prog, as `bpf_prog_test_run_syscall()` does. Returns what the prog returns.

@@ -78,6 +78,8 @@ unsafe impl Object for Iterators {
     };
 }
 
+impl crate::lskel::Unsigned for Iterators {}
+
 /// The maps of `iterators`.
 pub(crate) mod maps {
     use super::*;

@@ -65,6 +65,8 @@ unsafe impl Object for Links {
     };
 }
 
+impl crate::lskel::Unsigned for Links {}
+
 /// The maps of `links`.
 pub(crate) mod maps {
     use super::*;

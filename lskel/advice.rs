@@ -7,6 +7,7 @@ use super::error::{
     eopnotsupp,
     Step, //
 };
+use crate::bpf::syscall::Signature;
 use kernel::{
     bindings,
     prelude::*, //
@@ -15,6 +16,19 @@ use kernel::{
 pub(super) const OTHER_BYTE_ORDER: &str = "it was generated for the other byte order";
 pub(super) const FDS_CHANGE: &str = "another thread of this process changes its fds";
 pub(super) const NO_PROCESS: &str = "it takes a process's memory, and a kernel thread has none";
+
+// What is wrong with a signature.
+pub(super) const NOT_SIGNED: &str = "it is not signed, and only signed objects are to be loaded";
+pub(super) const OLD_SIGNATURES: &str =
+    "kernels before 7.3 check signatures of another kind: use the object unsigned";
+/// In bytes.
+const MAX_SIGNATURE: usize = 8192;
+const NO_SUCH_KEY: &str = "its key is not in that keyring, if it is one";
+const OTHER_BYTES: &str = "the signature is that of other data or another loader prog";
+const NO_SIGNATURE: &str = "the signature is cut short, or is none";
+const TOO_LONG: &str = "the signature is longer than the 8 KiB that the kernel takes";
+const NO_KEYRING: &str = "there is no such keyring";
+const NO_ALGORITHM: &str = "the kernel lacks the algorithm of the signature or its key";
 
 // What a module cannot attach, and the way round.
 pub(super) const IS_UPROBE: &str = "uprobes belong to programs of user space: attach it from there";
@@ -53,7 +67,12 @@ pub(super) const NO_CGROUP: &str = "that is no folder of cgroup2: is it mounted 
 /// What the user can do, where the step and the errno tell.
 pub(super) fn on(step: Step, error: Error) -> Option<&'static str> {
     match step {
-        Step::LoadLoaderProg | Step::RunLoaderProg | Step::LoadProg(_) if error == eopnotsupp() => {
+        Step::LoadLoaderProg
+        | Step::LoadSignedLoader
+        | Step::RunLoaderProg
+        | Step::LoadProg(_)
+            if error == eopnotsupp() =>
+        {
             Some(if cfg!(CONFIG_PREEMPT_RT) {
                 "is the JIT off? sysctl net.core.bpf_jit_enable=1; PREEMPT_RT has no BPF timers"
             } else {
@@ -78,6 +97,32 @@ pub(super) fn on(step: Step, error: Error) -> Option<&'static str> {
         _ if error == EMFILE => Some("raise the limit of open files"),
         _ => None,
     }
+}
+
+/// What is wrong with a signature that was refused with this errno.
+pub(super) fn on_signature(signature: &Signature<'_>, error: Error) -> Option<&'static str> {
+    const ERRNOS: &[(u32, &str)] = &[
+        (bindings::ENOKEY, NO_SUCH_KEY),
+        (bindings::EKEYREJECTED, OTHER_BYTES),
+        (bindings::EBADMSG, NO_SIGNATURE),
+        (bindings::ENOPKG, NO_ALGORITHM),
+        (bindings::ENOTDIR, NO_KEYRING),
+        // The map is for another prog, or still written to.
+        (bindings::EACCES, FDS_CHANGE),
+        (bindings::EBUSY, FDS_CHANGE),
+    ];
+
+    if error == EINVAL {
+        return Some(match signature.cms.len() {
+            0 => NO_SIGNATURE,
+            1..=MAX_SIGNATURE => NO_KEYRING,
+            _ => TOO_LONG,
+        });
+    }
+    ERRNOS
+        .iter()
+        .find(|(errno, _)| error.to_errno() == -(*errno as c_int))
+        .map(|(_, advice)| *advice)
 }
 
 /// Whether lockdown refuses helpers that read kernel memory.

@@ -9,6 +9,7 @@ use super::{
         ObjectDef, //
     }, //
 };
+use crate::bpf::syscall::Signature;
 use kernel::{
     bindings,
     fmt,
@@ -28,6 +29,8 @@ pub enum Step {
     FillLoaderMap,
     /// `BPF_PROG_LOAD` of the loader prog.
     LoadLoaderProg,
+    /// `BPF_PROG_LOAD` of the loader prog with the object's signature.
+    LoadSignedLoader,
     /// `BPF_PROG_RUN` of the loader prog: it did not start.
     RunLoaderProg,
     /// The loader prog does not understand the table.
@@ -122,6 +125,7 @@ impl fmt::Display for Step {
             Step::CreateLoaderMap => ("create the loader map", c""),
             Step::FillLoaderMap => ("fill the loader map", c""),
             Step::LoadLoaderProg => ("load the loader prog", c""),
+            Step::LoadSignedLoader => ("load the signed loader prog", c""),
             Step::RunLoaderProg => ("run the loader prog", c""),
             Step::WalkTable => ("walk the table of its data", c""),
             Step::LoadBtf => ("load its BTF", c""),
@@ -158,6 +162,18 @@ pub(super) fn ebadmsg() -> Error {
     Error::from_errno(-(bindings::EBADMSG as c_int))
 }
 
+/// The key of a signature is not there.
+#[inline]
+pub(super) fn enokey() -> Error {
+    Error::from_errno(-(bindings::ENOKEY as c_int))
+}
+
+/// A signature is not that of what it came with.
+#[inline]
+pub(super) fn ekeyrejected() -> Error {
+    Error::from_errno(-(bindings::EKEYREJECTED as c_int))
+}
+
 /// Why an object is not there: the step, the errno that the kernel gave, and what to do about it.
 #[derive(Clone, Copy)]
 pub struct LoadError {
@@ -184,6 +200,7 @@ impl LoadError {
     /// - `EPERM`, and `EACCES` but for a prog, where it is the verifier's: another task may have
     ///   the capability, and a security module another opinion;
     /// - `EOPNOTSUPP`: the JIT can be switched on;
+    /// - `ENOKEY`: the key can be put into the keyring;
     /// - `EBADF`: another thread has changed the task's fds.
     ///
     /// A type or function that is missing may come with a module of the kernel: who waits for that
@@ -192,7 +209,7 @@ impl LoadError {
         let passes = match self.error {
             EPERM | EBADF => true,
             EACCES => !matches!(self.step, Step::LoadProg(_)),
-            error => error == eopnotsupp() || self.is_shortage(),
+            error => error == eopnotsupp() || error == enokey() || self.is_shortage(),
         };
 
         self.seen_twice && !passes
@@ -229,6 +246,14 @@ impl LoadError {
     pub(super) fn with_advice(self, advice: &'static str) -> Self {
         Self {
             advice: Some(advice),
+            ..self
+        }
+    }
+
+    /// The same with what its errno tells of this signature.
+    pub(super) fn advise_on_signature(self, signature: &Signature<'_>) -> Self {
+        Self {
+            advice: advice::on_signature(signature, self.error),
             ..self
         }
     }

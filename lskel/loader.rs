@@ -9,6 +9,7 @@ use super::{
     abi,
     advice,
     error::{
+        eopnotsupp,
         LoadError,
         Step, //
     },
@@ -18,11 +19,15 @@ use super::{
 use crate::bpf::{
     fd::OwnedFd,
     map::Map,
-    prog::Prog,
+    prog::{
+        Prog,
+        Verdict, //
+    },
     syscall::{
         self,
         MapCreate,
-        ProgLoad, //
+        ProgLoad,
+        Signature, //
     }, //
 };
 use core::mem::offset_of;
@@ -49,11 +54,13 @@ const INSNS: &[u8] = if cfg!(target_endian = "little") {
 /// # Invariants
 ///
 /// `map` is an array with a value of `size` bytes. What `prog` was loaded as is the loader prog, on
-/// that map.
+/// that map. If `verdict` says that it is signed, the map has the data that were signed, and only the
+/// prog writes to it.
 pub struct Loader {
     map: Map,
     size: u32,
     prog: OwnedFd,
+    verdict: Verdict,
     // While they are there, 0 is no fd of what is loaded, unless another task closes them.
     _map: OwnedFd,
 }
@@ -65,70 +72,106 @@ impl Loader {
     ///
     /// A [`LoadError`] that says whether map or prog was refused.
     pub fn new(objects: &[&ObjectDef]) -> Result<Self, LoadError> {
-        let (map_fd, map, size) =
-            Self::create_map(objects).map_err(|e| Step::CreateLoaderMap.failed(e))?;
-        let prog =
-            Self::load_prog(&map_fd, &map, size).map_err(|e| Step::LoadLoaderProg.failed(e))?;
+        let largest = objects.iter().map(|def| def.data.len()).max().unwrap_or(0);
+        let create = || {
+            let size = value_size(largest)?;
+            // For user space; progs may write to it. Other tasks can have the fd, too.
+            let fd = syscall::map_create(&map_of(size, bindings::BPF_F_RDONLY))?;
+
+            Ok((size, Self::get_map(&fd, size)?, fd))
+        };
+        let (size, map, map_fd) = create().map_err(|e| Step::CreateLoaderMap.failed(e))?;
+        let load = || {
+            let insns = insns(size)?;
+            let prog = syscall::prog_load(&prog_of(&insns, &[map_fd.as_raw()]))?;
+
+            Self::check_prog(&prog, &map)?;
+            Ok(prog)
+        };
+        let prog = load().map_err(|e| Step::LoadLoaderProg.failed(e))?;
 
         // INVARIANT: checked when they were made.
         Ok(Self {
             map,
             size,
             prog,
+            verdict: Verdict::Unsigned,
             _map: map_fd,
         })
     }
 
-    fn create_map(objects: &[&ObjectDef]) -> Result<(OwnedFd, Map, u32)> {
-        let largest = objects.iter().map(|def| def.data.len()).max().unwrap_or(0);
-        let size = u32::try_from(largest)?
-            .checked_add(abi::SLACK)
-            .ok_or(E2BIG)?;
-        let fd = syscall::map_create(&MapCreate {
-            map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
-            map_name: c"__loader.map",
-            key_size: 4,
-            value_size: size,
-            max_entries: 1,
-            // For user space; progs may write to it. Other tasks can have the fd, too.
-            map_flags: bindings::BPF_F_RDONLY,
-        })?;
-        let map = Map::get_from_fd(&fd)?;
+    /// A loader for the object with these data, which are signed together with the loader prog. It
+    /// is good for one load.
+    ///
+    /// # Errors
+    ///
+    /// A [`LoadError`]; the kernel has the last word on the signature.
+    pub(super) fn signed(data: &[u8], signature: &Signature<'_>) -> Result<Self, LoadError> {
+        let refused = |e| Step::LoadSignedLoader.failed(e);
+
+        if !syscall::SIGNATURES_COVER_MAPS {
+            return Err(refused(eopnotsupp()).with_advice(advice::OLD_SIGNATURES));
+        }
+        table_of(data)?;
+        let create = || {
+            let size = value_size(data.len())?;
+            let insns = insns(size)?;
+            // Who may not write to it by fd cannot freeze it.
+            let fd = syscall::map_create_for(&map_of(size, 0), &insns)?;
+
+            Ok((insns, size, Self::get_map(&fd, size)?, fd))
+        };
+        let (insns, size, map, map_fd) = create().map_err(|e| Step::CreateLoaderMap.failed(e))?;
+
+        map.write(0, data)
+            .and_then(|()| syscall::map_freeze(&map_fd))
+            .map_err(|e| Step::FillLoaderMap.failed(e))?;
+        let prog =
+            syscall::prog_load_signed(&prog_of(&insns, &[map_fd.as_raw()]), signature)
+                .map_err(|e| refused(e).advise_on_signature(signature))?;
+        let verdict = Self::check_prog(&prog, &map).map_err(refused)?;
+
+        if verdict == Verdict::Unsigned {
+            return Err(refused(EBADF));
+        }
+        // INVARIANT: the kernel has verified the values of the prog's maps, of which this is the
+        // first. User space cannot write to it, as it was frozen then, and other progs cannot, as it
+        // was exclusive. Nothing here does.
+        Ok(Self {
+            map,
+            size,
+            prog,
+            verdict,
+            _map: map_fd,
+        })
+    }
+
+    fn get_map(fd: &OwnedFd, size: u32) -> Result<Map> {
+        let map = Map::get_from_fd(fd)?;
 
         // Another map can be behind the fd by now.
         if map.has_value_of(size as usize) {
-            Ok((fd, map, size))
+            Ok(map)
         } else {
             Err(EBADF)
         }
     }
 
-    fn load_prog(map_fd: &OwnedFd, map: &Map, size: u32) -> Result<OwnedFd> {
-        let mut insns = KVec::with_capacity(INSNS.len(), GFP_KERNEL)?;
-
-        insns.extend_from_slice(INSNS, GFP_KERNEL)?;
-        insns
-            .get_mut(abi::LIMIT_AT..)
-            .and_then(|insns| insns.first_chunk_mut())
-            .map(|limit| *limit = abi::limit(size).to_ne_bytes())
-            .ok_or(EINVAL)?;
-
-        let fd = syscall::prog_load(&ProgLoad {
-            prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL,
-            prog_name: c"__loader.prog",
-            insns: &insns,
-            license: c"GPL",
-            prog_flags: bindings::BPF_F_SLEEPABLE,
-            fd_array: &[map_fd.as_raw()],
-        })?;
-        let prog = Prog::get_from_fd(&fd, bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL)?;
+    /// Checks what was loaded, and gives the kernel's verdict on its signature.
+    fn check_prog(fd: &OwnedFd, map: &Map) -> Result<Verdict> {
+        let prog = Prog::get_from_fd(fd, bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL)?;
 
         // Another map can have been behind the fd, with other data: it would be taken at its word.
         if prog.uses_first(map) {
-            Ok(fd)
+            Ok(prog.verdict())
         } else {
             Err(EBADF)
         }
+    }
+
+    /// What the kernel says of the loader prog's signature.
+    pub(super) fn verdict(&self) -> Verdict {
+        self.verdict
     }
 
     /// Loads `def` with these data, which are its own but for the initial values of globals and the
@@ -146,22 +189,54 @@ impl Loader {
         data: &[u8],
         log: Option<&Log>,
     ) -> Result<KVec<OwnedFd>, LoadError> {
-        let count = def.maps.len() + def.progs.len();
-        let mut fds =
-            KVec::with_capacity(count, GFP_KERNEL).map_err(|e| Step::Alloc.failed(e.into()))?;
+        let fds = room_for_fds(def)?;
         let table = self.fill(data, log)?;
 
         // SAFETY: the map has the data of an object now; the rest is this function's contract.
         unsafe { self.run(def, table) }?;
-        if let Err(e) = self.fill_maps(def, data) {
+        if let Err(e) = self.fill_maps(def, Some(data)) {
             // SAFETY: as above.
             unsafe { self.give_up(def, data) };
             return Err(e);
         }
         // SAFETY: as above.
         unsafe { self.run(def, table) }?;
+        self.take_fds(def, fds)
+    }
 
+    /// Loads `def` with the data that are in the map. Gives the same fds.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::load`]; the loader must have been made by [`Self::signed`] of the data of `def`.
+    pub(super) unsafe fn load_signed(self, def: &ObjectDef) -> Result<KVec<OwnedFd>, LoadError> {
+        let fds = room_for_fds(def)?;
+        let table = self
+            .map
+            .read_u32(offset_of!(abi::head, table))
+            .map_err(|e| Step::WalkTable.failed(e))?;
+
+        // SAFETY: the map has the data of an object; the rest is this function's contract.
+        unsafe { self.run(def, table) }?;
+        let filled = self.fill_maps(def, None);
+        // Where that failed it goes on all the same, as nothing here writes to the map, and what is
+        // open at the end is closed.
+        // SAFETY: as above.
+        unsafe { self.run(def, table) }?;
+        let fds = self.take_fds(def, fds)?;
+
+        filled.map(|()| fds)
+    }
+
+    /// Takes the fds that the loader prog has left.
+    fn take_fds(
+        &self,
+        def: &ObjectDef,
+        mut fds: KVec<OwnedFd>,
+    ) -> Result<KVec<OwnedFd>, LoadError> {
+        let count = def.maps.len() + def.progs.len();
         let mut missing = false;
+
         for cell in 0..count {
             match self.cell(cell) {
                 Ok(fd) if fd != abi::NO_FD => {
@@ -187,10 +262,7 @@ impl Loader {
         if data.len() > abi::limit(self.size) as usize {
             return Err(failed(E2BIG));
         }
-        let table = u32_at(data, offset_of!(abi::head, table)).map_err(failed)?;
-        if table as usize > data.len() {
-            return Err(failed(EINVAL).with_advice(advice::OTHER_BYTE_ORDER));
-        }
+        let table = table_of(data)?;
         self.map.write(0, data).map_err(failed)?;
         if let Some(log) = log {
             log.write_to(&self.map).map_err(failed)?;
@@ -199,18 +271,27 @@ impl Loader {
     }
 
     /// Gives the maps that have one their initial value, in their own memory: by fd another map,
-    /// with a larger value, could get what is behind ours.
-    fn fill_maps(&self, def: &ObjectDef, data: &[u8]) -> Result<(), LoadError> {
+    /// with a larger value, could get what is behind ours. The values are taken from `data` or, if
+    /// there are none, from the loader's map.
+    fn fill_maps(&self, def: &ObjectDef, data: Option<&[u8]>) -> Result<(), LoadError> {
         for (index, map_def) in def.maps.iter().enumerate() {
             let Some(value) = map_def.value else {
                 continue;
             };
             let fill = || -> Result {
                 let map = Map::get_from_number(self.cell(index)?)?;
-                let value = data
-                    .get(value as usize..)
-                    .and_then(|data| data.get(..map_def.value_size as usize))
-                    .ok_or(EINVAL)?;
+                let (at, size) = (value as usize, map_def.value_size as usize);
+                let verified;
+                let value = match data {
+                    Some(data) => data
+                        .get(at..)
+                        .and_then(|data| data.get(..size))
+                        .ok_or(EINVAL)?,
+                    None => {
+                        verified = self.map.read(at, size)?;
+                        &verified
+                    }
+                };
 
                 if !map.has_value_of(value.len()) {
                     return Err(EBADF);
@@ -267,6 +348,63 @@ impl Loader {
         self.map
             .read_u32(abi::CELLS as usize + index * size_of::<u32>())
     }
+}
+
+/// Room for the fds of an object, so that nothing can fail once they are open.
+fn room_for_fds(def: &ObjectDef) -> Result<KVec<OwnedFd>, LoadError> {
+    KVec::with_capacity(def.maps.len() + def.progs.len(), GFP_KERNEL)
+        .map_err(|e| Step::Alloc.failed(e.into()))
+}
+
+/// The size of a map's value for so many bytes of data.
+fn value_size(len: usize) -> Result<u32> {
+    u32::try_from(len)?.checked_add(abi::SLACK).ok_or(E2BIG)
+}
+
+fn map_of(value_size: u32, map_flags: u32) -> MapCreate<'static> {
+    MapCreate {
+        map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
+        map_name: c"__loader.map",
+        key_size: 4,
+        value_size,
+        max_entries: 1,
+        map_flags,
+    }
+}
+
+fn prog_of<'a>(insns: &'a [u8], fd_array: &'a [u32]) -> ProgLoad<'a> {
+    ProgLoad {
+        prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL,
+        prog_name: c"__loader.prog",
+        insns,
+        license: c"GPL",
+        prog_flags: bindings::BPF_F_SLEEPABLE,
+        fd_array,
+    }
+}
+
+/// The loader prog for a map with values of this size.
+fn insns(value_size: u32) -> Result<KVec<u8>> {
+    let mut insns = KVec::with_capacity(INSNS.len(), GFP_KERNEL)?;
+
+    insns.extend_from_slice(INSNS, GFP_KERNEL)?;
+    insns
+        .get_mut(abi::LIMIT_AT..)
+        .and_then(|insns| insns.first_chunk_mut())
+        .map(|limit| *limit = abi::limit(value_size).to_ne_bytes())
+        .ok_or(EINVAL)?;
+    Ok(insns)
+}
+
+/// The offset of the table of these data.
+fn table_of(data: &[u8]) -> Result<u32, LoadError> {
+    let failed = |e| Step::FillLoaderMap.failed(e);
+    let table = u32_at(data, offset_of!(abi::head, table)).map_err(failed)?;
+
+    if table as usize > data.len() {
+        return Err(failed(EINVAL).with_advice(advice::OTHER_BYTE_ORDER));
+    }
+    Ok(table)
 }
 
 /// The integer at an offset of the data.

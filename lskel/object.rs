@@ -24,7 +24,14 @@ use kernel::{
 pub unsafe trait Object: Sized + 'static {
     /// All that there is to it.
     const DEF: &'static ObjectDef;
+
+    /// If it is signed, the signature: a detached CMS of the loader prog and of its map's value, which
+    /// are the data and [`abi::SLACK`](super::abi::SLACK) zeroes.
+    const SIGNATURE: Option<&'static [u8]> = None;
 }
+
+/// An object that is not signed: what a module changes in it before the load is taken as it is.
+pub trait Unsigned: Object {}
 
 /// What an object is made of. Offsets are in bytes, from the start of its data.
 pub struct ObjectDef {

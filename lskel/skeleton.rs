@@ -3,8 +3,10 @@
 //! The skeleton of an object: first [`Skeleton`], then [`Loaded`].
 
 use super::{
+    advice,
     error::{
         ebadmsg,
+        ekeyrejected,
         LoadError,
         Step, //
     },
@@ -20,7 +22,8 @@ use super::{
         MapId,
         Object,
         ObjectDef,
-        ProgId, //
+        ProgId,
+        Unsigned, //
     },
     prog::{
         AnyProg,
@@ -33,7 +36,12 @@ use crate::bpf::{
         KeptOpen,
         OwnedFd, //
     },
-    link::Link, //
+    link::Link,
+    prog::Verdict,
+    syscall::{
+        Keyring,
+        Signature, //
+    }, //
 };
 use core::{
     marker::PhantomData,
@@ -52,9 +60,12 @@ use kernel::{
 /// `def` is its own.
 pub struct Skeleton<O> {
     def: &'static ObjectDef,
-    /// The object's data, where they were changed.
+    /// The object's data, where they were changed or are kept.
     data: Option<KVVec<u8>>,
     log_level: u32,
+    signature: Option<&'static [u8]>,
+    keyring: Keyring,
+    must_be_signed: bool,
     _object: PhantomData<O>,
 }
 
@@ -68,12 +79,7 @@ impl<O: Object> Skeleton<O> {
             )
         };
         // INVARIANT: by the contract of `Object`.
-        Self {
-            def: O::DEF,
-            data: None,
-            log_level: 1,
-            _object: PhantomData,
-        }
+        Self::of(O::DEF, O::SIGNATURE)
     }
 
     /// The object with its data, which the module has from elsewhere: `lskel-gen --data-apart` has
@@ -120,20 +126,41 @@ impl Skeleton<()> {
     /// # Safety
     ///
     /// `def` must keep the contract of [`Object`].
-    pub unsafe fn open_def(def: &'static ObjectDef) -> Self {
+    pub unsafe fn open_def(def: &'static ObjectDef, signature: Option<&'static [u8]>) -> Self {
         // INVARIANT: by this function's contract.
-        Self {
-            def,
-            data: None,
-            log_level: 1,
-            _object: PhantomData,
-        }
+        Self::of(def, signature)
     }
 }
 
 impl<O> Skeleton<O> {
+    /// `def` must be what the type invariants want.
+    fn of(def: &'static ObjectDef, signature: Option<&'static [u8]>) -> Self {
+        Self {
+            def,
+            data: None,
+            log_level: 1,
+            signature,
+            keyring: Keyring::Secondary,
+            must_be_signed: false,
+            _object: PhantomData,
+        }
+    }
+
+    /// Where the key of the object's signature has to be, if it has one. This starts as
+    /// [`Keyring::Secondary`].
+    pub fn keyring(mut self, keyring: Keyring) -> Self {
+        self.keyring = keyring;
+        self
+    }
+
+    /// Refuses to load an object without a signature.
+    pub fn must_be_signed(mut self, must: bool) -> Self {
+        self.must_be_signed = must;
+        self
+    }
+
     /// If the kernel refuses a prog, the object is loaded once more with a log, whose end goes to
-    /// dmesg. This is the log's level, in the words of `BPF_PROG_LOAD`: 1, where this starts, for
+    /// dmesg, but for a signed object: what is signed has no place for it. This is the log's level, in the words of `BPF_PROG_LOAD`: 1, where this starts, for
     /// what the verifier does, 2 for more of it.
     pub fn log_level(mut self, level: u32) -> Self {
         self.log_level = level;
@@ -147,21 +174,62 @@ impl<O> Skeleton<O> {
     /// A [`LoadError`]: nothing of the object is left in the kernel then. What the kernel has
     /// logged of the prog that it refused is in dmesg.
     pub fn load(&self) -> Result<Loaded<O>, LoadError> {
-        let loader = twice(|_| Loader::new(&[self.def]))?;
-
-        self.load_with(&loader)
+        self.load_by(None)
     }
 
-    /// The same with a loader that is there already.
+    /// The same with a loader that is there already. A signed object gets one of its own all the same:
+    /// the two are signed together.
     ///
     /// # Errors
     ///
     /// As [`Self::load`]; `E2BIG` if the loader is too small.
     pub fn load_with(&self, loader: &Loader) -> Result<Loaded<O>, LoadError> {
-        match &self.data {
-            Some(data) => self.load_data(loader, data),
-            None => self.load_data(loader, &self.copy_data()?),
+        self.load_by(Some(loader))
+    }
+
+    fn load_by(&self, loader: Option<&Loader>) -> Result<Loaded<O>, LoadError> {
+        let copy;
+        let data = match &self.data {
+            Some(data) => data,
+            None => {
+                copy = self.copy_data()?;
+                &copy
+            }
+        };
+
+        match (self.signature, loader) {
+            (Some(cms), _) => self.load_signed(data, cms),
+            (None, _) if self.must_be_signed => Err(Step::LoadSignedLoader
+                .failed(ekeyrejected())
+                .with_advice(advice::NOT_SIGNED)),
+            (None, Some(loader)) => self.load_data(loader, data),
+            (None, None) => {
+                self.load_data(&twice(|_| Loader::new(&[self.def]))?, data)
+            }
         }
+    }
+
+    /// Loads the object with its data, by a loader that is signed together with them.
+    fn load_signed(&self, data: &[u8], cms: &[u8]) -> Result<Loaded<O>, LoadError> {
+        let signature = Signature {
+            cms,
+            keyring: self.keyring,
+        };
+
+        twice(|_| {
+            let loader = Loader::signed(data, &signature)?;
+            let verdict = loader.verdict();
+            // SAFETY: by the type invariants; the loader was made of these data.
+            let fds = unsafe { loader.load_signed(self.def) }?;
+
+            // INVARIANT: the loader gives as many as there are maps and progs.
+            Ok(Loaded {
+                def: self.def,
+                fds,
+                verdict,
+                _object: PhantomData,
+            })
+        })
     }
 
     /// Loads the object with these data, which are its own or a changed copy.
@@ -193,6 +261,7 @@ impl<O> Skeleton<O> {
         Ok(Loaded {
             def,
             fds,
+            verdict: loader.verdict(),
             _object: PhantomData,
         })
     }
@@ -220,7 +289,8 @@ impl<O> Skeleton<O> {
     }
 }
 
-impl<O: Object> Skeleton<O> {
+/// Not of a signed object: all of this is signed.
+impl<O: Unsigned> Skeleton<O> {
     /// The initial value of a section of globals, to be changed.
     ///
     /// # Errors
@@ -279,6 +349,7 @@ fn twice<T>(
 pub struct Loaded<O> {
     def: &'static ObjectDef,
     fds: KVec<OwnedFd>,
+    verdict: Verdict,
     _object: PhantomData<O>,
 }
 
@@ -288,6 +359,11 @@ impl<O> Loaded<O> {
         let fds = self.fds.iter().skip(self.def.maps.len());
 
         fds.zip(self.def.progs).map(|(fd, def)| AnyProg { fd, def })
+    }
+
+    /// What the kernel has found of the object's signature.
+    pub fn verdict(&self) -> Verdict {
+        self.verdict
     }
 
     /// Holds all of it open beyond the skeleton, without fds.

@@ -36,7 +36,7 @@ const fn object(data: &'static [u8]) -> ObjectDef {
 
 fn load(def: &'static ObjectDef) -> Option<LoadError> {
     // SAFETY: the tables of these tests name no address.
-    unsafe { Skeleton::open_def(def) }.load().err()
+    unsafe { Skeleton::open_def(def, None) }.load().err()
 }
 
 /// The number that the next fd gets.

@@ -222,6 +222,8 @@ unsafe impl Object for Features {
     };
 }
 
+impl crate::lskel::Unsigned for Features {}
+
 /// The maps of `features`.
 pub(crate) mod maps {
     use super::*;

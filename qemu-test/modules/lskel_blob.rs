@@ -4,7 +4,8 @@
 //!
 //! One write to `/dev/lskel_blob` is one object, in one of two forms: for the loader prog of `lskel`, as a
 //! generated file has it, or for a loader prog of its own, as libbpf writes them. Numbers are `u32`, names
-//! have their length before them and NUL behind.
+//! have their length before them and NUL behind. Before the first form there can be a signature: 2, the
+//! number of the keyring, the size of the signature, the signature.
 //!
 //! | for `lskel` | for libbpf's |
 //! |---|---|
@@ -15,7 +16,7 @@
 //! | for each command: record, op (in the order of `Command`), two operands, name | |
 //! | the data | the data, the instructions |
 //!
-//! A write that begins with 2 is the data of `apart.bpf.c`, whose interface the module has: it takes only these.
+//! A write that begins with 3 is the data of `apart.bpf.c`, whose interface the module has: it takes only these.
 //!
 //! The write fails with the errno of the load; dmesg names the step. What was loaded stays until the next write, or
 //! until the file is closed.
@@ -72,6 +73,7 @@ use kernel::{
 };
 use lskel::{
     Command,
+    Keyring,
     LoadError,
     MapDef,
     ObjectData,
@@ -132,8 +134,18 @@ impl MiscDevice for Device {
 
         *kept = KVec::new();
         *kept = match request.number()? {
-            1 => load(request),
-            2 => load_apart(request),
+            1 => load(request, None),
+            2 => {
+                let keyring = Keyring::from_number(request.number()? as i32);
+                let len = request.number()?;
+                let cms = request.bytes(len)?;
+
+                match request.number()? {
+                    1 => load(request, Some((cms, keyring))),
+                    _ => Err(EINVAL),
+                }
+            }
+            3 => load_apart(request),
             _ => load_libbpfs(request),
         }?;
         Ok(len)
@@ -175,7 +187,10 @@ impl<'a> Request<'a> {
     }
 }
 
-fn load(mut request: Request<'_>) -> Result<KVec<KeptOpen>> {
+fn load(
+    mut request: Request<'_>,
+    signature: Option<(&[u8], Keyring)>,
+) -> Result<KVec<KeptOpen>> {
     let [maps, progs, commands, len] = [
         request.number()?,
         request.number()?,
@@ -248,10 +263,22 @@ fn load(mut request: Request<'_>) -> Result<KVec<KeptOpen>> {
             commands: &*core::ptr::from_ref(&*command_list),
         }
     };
-    // SAFETY: the lifetime as above; the rest is this module's purpose.
-    let loaded = unsafe { Skeleton::open_def(&*core::ptr::from_ref(&def)) }
+    let (cms, keyring) = signature.unzip();
+    // SAFETY: the lifetimes as above; the rest is this module's purpose.
+    let skel = unsafe {
+        Skeleton::open_def(
+            &*core::ptr::from_ref(&def),
+            cms.map(|cms| &*core::ptr::from_ref(cms)),
+        )
+    };
+    let loaded = skel
+        .keyring(keyring.unwrap_or(Keyring::Secondary))
         .load()
         .inspect_err(|e| pr_err!("{e}\n"))?;
+
+    if signature.is_some() {
+        pr_info!("{}\n", loaded.verdict());
+    }
 
     Ok(loaded.keep_all_open().inspect_err(|e| pr_err!("{e}\n"))?)
 }

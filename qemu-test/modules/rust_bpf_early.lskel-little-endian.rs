@@ -64,6 +64,8 @@ unsafe impl Object for RustBpfEarly {
     };
 }
 
+impl crate::lskel::Unsigned for RustBpfEarly {}
+
 /// The maps of `rust_bpf_early`.
 pub(crate) mod maps {
     use super::*;

@@ -10,6 +10,7 @@ mod ktap;
 mod machine;
 mod project;
 mod run;
+mod signed;
 mod snapshot;
 mod terminal;
 mod vm;

@@ -14,12 +14,13 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use lskel_gen::skeleton::ByteOrder;
 use scenarios::{
     is_debug, mode, End, Need, Scenario, APART, BLOB, BPFTOOL, C_MODULE, FOREIGN_BLOB, GALLERY,
-    MODULE_DIR, OTHER_SHARD, SCENARIOS, SELFTEST, SHORT, SS,
+    MODULE_DIR, OTHER_SHARD, SCENARIOS, SELFTEST, SHORT, SIGNED_DIR, SS,
 };
 
 use crate::corpus;
 use crate::initramfs::Initramfs;
 use crate::machine::{self, Accel, Machine};
+use crate::signed;
 use crate::snapshot::Snapshots;
 use crate::vm::{Boot, Error, Passed};
 
@@ -286,6 +287,15 @@ impl Bench {
                     let folder = kernel.test_modules()?;
                     let order = kernel.machine.byte_order;
                     initramfs.file(APART, &folder.join(format!("apart.lskel-{order}.data")))?;
+                }
+                Need::Signatures => {
+                    for (name, content) in signed::files(kernel.machine.byte_order)? {
+                        initramfs.bytes(format!("{SIGNED_DIR}/{name}"), &content);
+                    }
+                    if let Some(folder) = &kernel.test_modules {
+                        let cert = folder.join("signed_progs.cert");
+                        initramfs.file(format!("{SIGNED_DIR}/cert_of_progs"), &cert)?;
+                    }
                 }
                 Need::TwoCpus
                 | Need::OwnBoot

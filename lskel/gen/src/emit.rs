@@ -52,18 +52,20 @@ struct Named<'a> {
     /// The object's type.
     object: String,
     skeleton: &'a Skeleton,
+    signed: bool,
     maps: Vec<(String, &'a Map)>,
     progs: Vec<(String, &'a Prog)>,
     /// Each with the name of its map.
     sections: Vec<(String, &'a Section)>,
 }
 
-/// The text of the Rust file.
+/// The text of the Rust file. If it is `signed`, the signature is in a file beside it.
 pub fn rust(
     input: &Input,
     byte_order: ByteOrder,
     skeleton: &Skeleton,
     options: &Options,
+    signed: bool,
 ) -> Result<String> {
     let sections = &skeleton.globals.sections;
     let types: Vec<_> = sections
@@ -76,6 +78,7 @@ pub fn rust(
         options,
         object: names::object_type(&input.name, &types),
         skeleton,
+        signed,
         maps: skeleton
             .maps
             .iter()
@@ -253,7 +256,19 @@ impl Named<'_> {
                     });
                 },
             );
+            if self.signed {
+                let file = format!("{name}.lskel-{}.sig", self.byte_order);
+                assignment(
+                    out,
+                    "const SIGNATURE: Option<&'static [u8]>",
+                    &format!("Some(include_bytes!(\"{file}\"))"),
+                );
+            }
         });
+        if !self.signed {
+            out.line("");
+            out.line(format!("impl {}::Unsigned for {object} {{}}", self.options.runtime));
+        }
     }
 
     /// A name for each map, each prog and each section of globals.
@@ -515,13 +530,18 @@ fn list<T>(out: &mut Text, field: &str, of: &[T], mut one: impl FnMut(&mut Text,
     });
 }
 
-/// A constant on one line, or on two if one is too narrow.
+/// A constant that the module uses.
 fn constant(out: &mut Text, left: &str, right: &str) {
-    let one = format!("pub(crate) const {left} = {right};");
+    assignment(out, &format!("pub(crate) const {left}"), right);
+}
+
+/// On one line, or on two if one is too narrow.
+fn assignment(out: &mut Text, left: &str, right: &str) {
+    let one = format!("{left} = {right};");
     if out.indent * 4 + one.len() <= WIDTH {
         out.line(one);
     } else {
-        out.line(format!("pub(crate) const {left} ="));
+        out.line(format!("{left} ="));
         out.line(format!("    {right};"));
     }
 }

@@ -6,7 +6,7 @@
 //! process of its own, whose gen_loader writes down what it would do to load one: an [`object::Object`] with its
 //! recordings. [`recording`] reads these, piece by piece; [`commands`] makes our own list of them; [`table`] lays
 //! it out as `lskel/abi.rs` says: a [`skeleton::Skeleton`]. [`emit`], [`listing`] and [`lock`] make text of that,
-//! [`output`] writes or compares the files.
+//! [`sign`] signs it, [`output`] writes or compares the files.
 
 #![deny(missing_docs)]
 #![deny(clippy::undocumented_unsafe_blocks)]
@@ -32,6 +32,7 @@ pub mod names;
 pub mod object;
 pub mod output;
 pub mod recording;
+pub mod sign;
 pub mod skeleton;
 pub mod table;
 pub mod worker;
@@ -58,6 +59,8 @@ pub struct Options {
     pub data_apart: bool,
     /// Whether libbpf's own loader is wanted too.
     pub libbpf: bool,
+    /// Who signs.
+    pub signer: Option<sign::Signer>,
 }
 
 impl Options {
@@ -105,7 +108,16 @@ pub fn generate(input: &input::Input, options: &Options, worker: &worker::Worker
         let request = options.request(&input.name, object);
         let skeleton = skeleton(&request, worker).map_err(|e| e.in_object(&object.label))?;
         let stem = format!("{}.lskel-{}", input.name, object.byte_order);
-        let text = emit::rust(input, object.byte_order, &skeleton, options)
+        let signature = options
+            .signer
+            .as_ref()
+            .map(|signer| signer.sign(object.byte_order, &skeleton.data))
+            .transpose()?;
+        let signed = signature.is_some();
+        if let Some(signature) = signature {
+            files.insert(format!("{stem}.sig"), signature);
+        }
+        let text = emit::rust(input, object.byte_order, &skeleton, options, signed)
             .map_err(|e| e.in_object(&object.label))?;
         files.insert(format!("{stem}.rs"), text.into_bytes());
         let text = listing::text(input, object.byte_order, &skeleton);

@@ -5,6 +5,7 @@
 use anyhow::{bail, Context, Result};
 use clap::Parser;
 use lskel_gen::input::{self, Compiler};
+use lskel_gen::sign::{self, Signer};
 use lskel_gen::worker::{self, Worker};
 use lskel_gen::{output, Options};
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use std::process::ExitCode;
 ///   NAME.lskel-E.rs      names and numbers, to be included in the module
 ///   NAME.lskel-E.data    what the loader prog works on
 ///   NAME.lskel-E.txt     the same as text, to be read
+///   NAME.lskel-E.sig     with --sign-key: the signature that the kernel checks
 ///
 /// and NAME.lskel.lock with the hashes of all files and the versions of the tools. The same input gives
 /// the same bytes, in whatever folder.
@@ -25,16 +27,30 @@ use std::process::ExitCode;
 #[command(version, verbatim_doc_comment)]
 struct Args {
     /// Sources (NAME.bpf.c) or objects (NAME.bpf.o; of each name one for each byte order at most).
+    /// With --verify: generated data (NAME.lskel-E.data).
     #[arg(required = true, value_name = "SOURCE.bpf.c|OBJECT.bpf.o")]
     files: Vec<PathBuf>,
 
     /// Where the files go.
-    #[arg(short, long, value_name = "DIR")]
-    output: PathBuf,
+    #[arg(short, long, value_name = "DIR", required_unless_present = "verify")]
+    output: Option<PathBuf>,
 
     /// Write nothing: compare with what is in DIR, name what differs, and end with status 1 if anything does.
     #[arg(long)]
     check: bool,
+
+    /// Sign with this private key, a file in PEM that nobody else can read. The module then loads the object only through the
+    /// signature, which kernels from 7.3 on check.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    sign_key: Option<PathBuf>,
+
+    /// The certificate of the key, in PEM or DER.
+    #[arg(long, value_name = "FILE")]
+    cert: Option<PathBuf>,
+
+    /// Generate nothing: check the signatures of generated data with --cert.
+    #[arg(long, requires = "cert", conflicts_with_all = ["sign_key", "check", "output"])]
+    verify: bool,
 
     /// Load this prog though its section, SEC("?…"), says otherwise. May be repeated.
     #[arg(long, value_name = "PROG")]
@@ -102,7 +118,25 @@ fn report(result: Result<()>) -> ExitCode {
     }
 }
 
+fn verify(args: &Args) -> Result<()> {
+    let certificate = sign::certificate(args.cert.as_deref().context("--verify needs --cert")?)?;
+    for file in &args.files {
+        sign::verify_file(&certificate, file)?;
+        println!("{}: the signature is good", file.display());
+    }
+    Ok(())
+}
+
 fn run(args: &Args) -> Result<()> {
+    if args.verify {
+        return verify(args);
+    }
+    let output = args.output.as_deref().context("--output is missing")?;
+    let signer = match (&args.sign_key, &args.cert) {
+        (Some(key), Some(certificate)) => Some(Signer::read(key, certificate)?),
+        (None, Some(_)) => bail!("--cert is for --sign-key or --verify"),
+        _ => None,
+    };
     let compiler = Compiler {
         clang: args.clang.clone(),
         cflags: args.cflags.clone(),
@@ -115,6 +149,7 @@ fn run(args: &Args) -> Result<()> {
         no_line_info: args.no_line_info,
         data_apart: args.data_apart,
         libbpf: args.loader == Loader::Libbpf,
+        signer,
     };
     let worker = Worker::of_this_program()?;
 
@@ -124,9 +159,9 @@ fn run(args: &Args) -> Result<()> {
         files.extend(lskel_gen::generate(&input, &options, &worker)?);
     }
     if !args.check {
-        return Ok(output::write(&args.output, &files)?);
+        return Ok(output::write(output, &files)?);
     }
-    let differ = output::differences(&args.output, &files);
+    let differ = output::differences(output, &files);
     if !differ.is_empty() {
         bail!("{}; run lskel-gen without --check", differ.join("\n"));
     }

@@ -50,6 +50,9 @@ pub const FOREIGN_BLOB: &str = "/foreign_blob";
 /// The data in the initramfs that lskel_blob.ko knows and does not have.
 pub const APART: &str = "/apart";
 
+/// Folder of the initramfs with what is signed there, and the key's certificate.
+pub const SIGNED_DIR: &str = "/signed";
+
 /// graft/selftest in the initramfs.
 pub const SELFTEST: &str = "/selftest.sh";
 
@@ -95,6 +98,8 @@ pub enum Need {
     Blob,
     /// The data of qemu-test/modules/apart.bpf.c, at [`APART`].
     Apart,
+    /// Signatures of the module's blobs, and of other things, with the certificates, in [`SIGNED_DIR`].
+    Signatures,
     /// Words for the kernel's command line: with them it has a boot of its own.
     Cmdline(&'static str),
     /// The debug kernel.
@@ -401,6 +406,18 @@ macro_rules! each_scenario {
                 [Shard("blob"), Blob, TestModule("lskel_blob")];
             a_blob_of_the_other_byte_order_is_refused_in_one_line, Passes,
                 [Short, Shard("blob"), Blob, TestModule("lskel_blob")];
+            // Signatures.
+            a_signed_object_is_loaded_and_the_kernel_says_so, Passes,
+                [Blob, Signatures, TestModule("lskel_blob")];
+            a_wrong_signature_or_keyring_is_refused_in_one_line, Passes,
+                [Blob, Signatures, TestModule("lskel_blob")];
+            a_signed_map_has_to_be_frozen_and_exclusive, Passes, [Signatures];
+            the_modules_signed_progs_are_loaded_with_their_key_only, Passes,
+                [Signatures, TestModule("signed_progs"), TestModule("signed_links")];
+            a_policy_of_verified_progs_lets_signed_modules_in_and_no_others, Passes,
+                [Blob, Signatures, TestModule("signed_progs"), TestModule("lskel_blob"),
+                 TestModule("lab_policy")];
+            require_signed_refuses_a_module_whose_progs_are_not_signed, Passes, [];
             // Tasks that mean no good.
             a_thread_that_changes_the_fd_table_gets_no_wrong_link_pinned, Passes,
                 [Shard("hostile"), TwoCpus];

@@ -42,6 +42,7 @@ pub fn options() -> Options {
         no_line_info: false,
         data_apart: false,
         libbpf: false,
+        signer: None,
     }
 }
 

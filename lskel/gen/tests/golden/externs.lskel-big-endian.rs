@@ -83,6 +83,8 @@ unsafe impl Object for Externs {
     };
 }
 
+impl crate::lskel::Unsigned for Externs {}
+
 /// The maps of `externs`.
 pub(crate) mod maps {
     use super::*;

@@ -114,6 +114,8 @@ unsafe impl Object for GlobalsObject {
     };
 }
 
+impl crate::lskel::Unsigned for GlobalsObject {}
+
 /// The maps of `globals`.
 pub(crate) mod maps {
     use super::*;

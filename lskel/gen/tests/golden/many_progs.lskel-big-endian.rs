@@ -453,6 +453,8 @@ unsafe impl Object for ManyProgs {
     };
 }
 
+impl crate::lskel::Unsigned for ManyProgs {}
+
 /// The maps of `many_progs`.
 pub(crate) mod maps {
     use super::*;

@@ -45,6 +45,8 @@ unsafe impl Object for Nothing {
     };
 }
 
+impl crate::lskel::Unsigned for Nothing {}
+
 /// The progs of `nothing`, each with how it is attached.
 pub(crate) mod progs {
     use super::*;

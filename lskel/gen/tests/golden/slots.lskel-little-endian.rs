@@ -136,6 +136,8 @@ unsafe impl Object for Slots {
     };
 }
 
+impl crate::lskel::Unsigned for Slots {}
+
 /// The maps of `slots`.
 pub(crate) mod maps {
     use super::*;

@@ -55,9 +55,9 @@ pub fn a_skeletons_globals_set_before_and_after_load_are_what_progs_see() -> Res
 pub fn a_skeleton_takes_the_data_that_it_was_built_with_and_no_others() -> Result<()> {
     insmod(&format!("{MODULE_DIR}/lskel_blob.ko"))?.context("loading lskel_blob.ko")?;
     let good = fs::read(APART)?;
-    // What lskel_blob.ko takes: 2, and the data.
+    // What lskel_blob.ko takes: 3, and the data.
     let write = |data: &[u8]| {
-        let request = [&2_u32.to_ne_bytes(), data].concat();
+        let request = [&3_u32.to_ne_bytes(), data].concat();
         let device = fs::File::options().write(true).open("/dev/lskel_blob")?;
         Ok::<_, anyhow::Error>(rustix::io::write(&device, &request).map(|_| device))
     };

@@ -406,12 +406,12 @@ pub fn a_mount_in_a_chroot_without_modprobe_works() -> Result<()> {
 }
 
 /// Loads, and expects to be refused with an errno and one line that has `text`, and nothing left.
-fn expect_refused(file: &str, expected: Errno, text: &str) -> Result<()> {
+pub(super) fn expect_refused(file: &str, expected: Errno, text: &str) -> Result<()> {
     expect_refusal(|| insmod(file), expected, text)
 }
 
 /// The same with another way to load.
-fn expect_refusal(
+pub(super) fn expect_refusal(
     load: impl FnOnce() -> Result<Result<(), Errno>>,
     expected: Errno,
     text: &str,
