@@ -112,10 +112,8 @@ impl<O: Object> Skeleton<O> {
     pub unsafe fn open_with_unchecked(data: KVVec<u8>) -> Self {
         // INVARIANT: by this function's contract.
         Self {
-            def: O::DEF,
             data: Some(data),
-            log_level: 1,
-            _object: PhantomData,
+            ..Self::of(O::DEF, O::SIGNATURE)
         }
     }
 }
