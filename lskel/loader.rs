@@ -13,7 +13,11 @@ use super::{
         Step, //
     },
     log::Log,
-    object::ObjectDef, //
+    object::ObjectDef,
+    ops::{
+        self,
+        Value, //
+    }, //
 };
 use crate::bpf::{
     fd::OwnedFd,
@@ -132,7 +136,8 @@ impl Loader {
     }
 
     /// Loads `def` with these data, which are its own but for the initial values of globals and the
-    /// sizes of maps. Gives the fd of each map, then of each prog.
+    /// sizes of maps. Gives the fd of each map, then of each prog, but for callbacks that were left
+    /// out; and the value of each struct_ops map.
     ///
     /// With a log, the kernel writes into it what it thinks of the `BPF_PROG_LOAD` or
     /// `BPF_BTF_LOAD` that the log is for.
@@ -142,10 +147,10 @@ impl Loader {
     /// `def` must keep the contract of [`Object`](super::Object).
     pub(super) unsafe fn load(
         &self,
-        def: &ObjectDef,
+        def: &'static ObjectDef,
         data: &[u8],
         log: Option<&Log>,
-    ) -> Result<KVec<OwnedFd>, LoadError> {
+    ) -> Result<(KVec<Option<OwnedFd>>, KVec<Value>), LoadError> {
         let count = def.maps.len() + def.progs.len();
         let mut fds =
             KVec::with_capacity(count, GFP_KERNEL).map_err(|e| Step::Alloc.failed(e.into()))?;
@@ -153,14 +158,24 @@ impl Loader {
 
         // SAFETY: the map has the data of an object now; the rest is this function's contract.
         unsafe { self.run(def, table) }?;
-        if let Err(e) = self.fill_maps(def, data) {
-            // SAFETY: as above.
-            unsafe { self.give_up(def, data) };
-            return Err(e);
-        }
+        let values = self
+            .fill_maps(def, data)
+            .and_then(|()| ops::lay_out(&self.map, table, def, data));
+        let mut values = match values {
+            Ok(values) => values,
+            Err(e) => {
+                // SAFETY: as above.
+                unsafe { self.give_up(def, data) };
+                return Err(e);
+            }
+        };
         // SAFETY: as above.
         unsafe { self.run(def, table) }?;
 
+        let is_left_out = |cell: usize| {
+            cell.checked_sub(def.maps.len())
+                .is_some_and(|prog| ops::is_left_out(def, &values, prog))
+        };
         let mut missing = false;
         for cell in 0..count {
             match self.cell(cell) {
@@ -168,15 +183,22 @@ impl Loader {
                     // SAFETY: the loader prog has opened it. Who can change it here can run such a
                     // prog in this task, too.
                     let fd = unsafe { OwnedFd::from_ret(fd as c_int) };
-                    missing |= fd.map(|fd| fds.push_within_capacity(fd).is_err()) != Ok(false);
+                    missing |= fd.map(|fd| fds.push_within_capacity(Some(fd)).is_err()) != Ok(false);
                 }
+                Ok(_) if is_left_out(cell) => missing |= fds.push_within_capacity(None).is_err(),
                 _ => missing = true,
             }
         }
         if missing {
             return Err(Step::WalkTable.failed(EBADF));
         }
-        Ok(fds)
+        let progs = fds.get(def.maps.len()..).unwrap_or_default();
+        for value in &mut values {
+            value
+                .set_fds(progs)
+                .map_err(|e| Step::WalkTable.failed(e))?;
+        }
+        Ok((fds, values))
     }
 
     /// Puts an object's data into the map, with where the kernel's log goes. Gives the offset of

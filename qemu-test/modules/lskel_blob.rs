@@ -9,11 +9,14 @@
 //! | for `lskel` | for libbpf's |
 //! |---|---|
 //! | 1 | 0 |
-//! | number of maps, progs and commands, size of the data, offset of the BTF's attr or 0 | number of maps and progs, size of the data and of the instructions |
+//! | number of maps, progs, commands and struct_ops, size of the data, offset of the BTF's attr or 0 | number of maps and progs, size of the data and of the instructions |
 //! | for each map: attr, offset of its value or 0, size of its value, name | for each map: `max_entries`, or 0 |
-//! | for each prog: attr, name | |
+//! | for each prog: attr, type, name | |
 //! | for each command: record, op (in the order of `Command`), two operands, name | |
+//! | with struct_ops: cell of the layout prog; for each map: `OpsDef`, with the number of members, then each `MemberDef`; names last | |
 //! | the data | the data, the instructions |
+//!
+//! struct_ops are registered.
 //!
 //! The write fails with the errno of the load; dmesg names the step. What was loaded stays until the next write, or
 //! until the file is closed.
@@ -58,10 +61,14 @@ use kernel::{
 use lskel::{
     Command,
     MapDef,
+    MemberDef,
     ObjectData,
     ObjectDef,
+    OpsDef,
     ProgDef,
-    Skeleton, //
+    Registered,
+    Skeleton,
+    StructOps, //
 };
 
 module! {
@@ -91,7 +98,14 @@ impl kernel::InPlaceModule for LskelBlob {
 struct Device {
     /// What the last write has loaded.
     #[pin]
-    kept: Mutex<KVec<KeptOpen>>,
+    kept: Mutex<Kept>,
+}
+
+/// What is open, and what is registered.
+#[derive(Default)]
+struct Kept {
+    _registered: KVec<Registered>,
+    _open: KVec<KeptOpen>,
 }
 
 #[vtable]
@@ -101,7 +115,7 @@ impl MiscDevice for Device {
     fn open(_file: &File, _misc: &MiscDeviceRegistration<Self>) -> Result<Pin<KBox<Self>>> {
         KBox::pin_init(
             pin_init!(Self {
-                kept <- new_mutex!(KVec::new()),
+                kept <- new_mutex!(Kept::default()),
             }),
             GFP_KERNEL,
         )
@@ -114,7 +128,7 @@ impl MiscDevice for Device {
         let device = kiocb.file();
         let mut kept = device.kept.lock();
 
-        *kept = KVec::new();
+        *kept = Kept::default();
         *kept = match request.number()? {
             1 => load(request),
             _ => load_libbpfs(request),
@@ -158,8 +172,9 @@ impl<'a> Request<'a> {
     }
 }
 
-fn load(mut request: Request<'_>) -> Result<KVec<KeptOpen>> {
-    let [maps, progs, commands, len] = [
+fn load(mut request: Request<'_>) -> Result<Kept> {
+    let [maps, progs, commands, ops, len] = [
+        request.number()?,
         request.number()?,
         request.number()?,
         request.number()?,
@@ -188,10 +203,10 @@ fn load(mut request: Request<'_>) -> Result<KVec<KeptOpen>> {
     for _ in 0..progs {
         let def = ProgDef {
             attr: request.number()?,
+            prog_type: request.number()?,
             // SAFETY: as above.
             name: unsafe { request.name() }?,
             section: c"",
-            prog_type: 0,
             expected_attach_type: 0,
         };
         prog_defs.push(def, GFP_KERNEL)?;
@@ -214,9 +229,52 @@ fn load(mut request: Request<'_>) -> Result<KVec<KeptOpen>> {
             4 => Command::Find(a, name),
             5 => Command::LoadProg(a),
             6 => Command::PutProg(a, b),
+            7 => Command::LoadLayout,
+            8 => Command::FindType(a, name),
             _ => return Err(EINVAL),
         };
         command_list.push((record, command), GFP_KERNEL)?;
+    }
+
+    let layout = if ops > 0 { request.number()? } else { 0 };
+    let mut members = KVec::new();
+    let mut ops_defs = KVec::new();
+
+    for _ in 0..ops {
+        let [map, module, link, value, size, count] = [
+            request.number()?,
+            request.number()?,
+            request.number()?,
+            request.number()?,
+            request.number()?,
+            request.number()?,
+        ];
+        // SAFETY: as above.
+        let value_type = unsafe { request.name() }?;
+        let mut of_map = KVec::new();
+
+        for _ in 0..count {
+            let member = MemberDef {
+                offset: request.number()?,
+                size: request.number()?,
+                is_callback: request.number()? != 0,
+                // SAFETY: as above.
+                name: unsafe { request.name() }?,
+            };
+            of_map.push(member, GFP_KERNEL)?;
+        }
+        let def = OpsDef {
+            map: map as usize,
+            value_type,
+            module,
+            link: link != 0,
+            value,
+            size,
+            // SAFETY: it stays where it is when it goes into the list, which lives to the end of this function.
+            members: unsafe { &*core::ptr::from_ref(&*of_map) },
+        };
+        members.push(of_map, GFP_KERNEL)?;
+        ops_defs.push(def, GFP_KERNEL)?;
     }
 
     // SAFETY: they live to the end of this function, and so does what is made of them: errors are said here.
@@ -227,6 +285,10 @@ fn load(mut request: Request<'_>) -> Result<KVec<KeptOpen>> {
             btf,
             maps: &*core::ptr::from_ref(&*map_defs),
             progs: &*core::ptr::from_ref(&*prog_defs),
+            ops: (ops > 0).then_some(StructOps {
+                layout,
+                maps: &*core::ptr::from_ref(&*ops_defs),
+            }),
             commands: &*core::ptr::from_ref(&*command_list),
         }
     };
@@ -235,7 +297,10 @@ fn load(mut request: Request<'_>) -> Result<KVec<KeptOpen>> {
         .load()
         .inspect_err(|e| pr_err!("{e}\n"))?;
 
-    Ok(loaded.keep_all_open().inspect_err(|e| pr_err!("{e}\n"))?)
+    Ok(Kept {
+        _registered: loaded.register_all().inspect_err(|e| pr_err!("{e}\n"))?,
+        _open: loaded.keep_all_open().inspect_err(|e| pr_err!("{e}\n"))?,
+    })
 }
 
 // What libbpf's loader progs have as context: a head of six words (size, `BPF_SKEL_KERNEL`, and four that stay
@@ -244,7 +309,7 @@ const HEAD: usize = 6;
 const MAP: usize = 4;
 const BPF_SKEL_KERNEL: u32 = 1;
 
-fn load_libbpfs(mut request: Request<'_>) -> Result<KVec<KeptOpen>> {
+fn load_libbpfs(mut request: Request<'_>) -> Result<Kept> {
     let [maps, progs, data_len, insns_len] = [
         request.number()?,
         request.number()?,
@@ -289,7 +354,10 @@ fn load_libbpfs(mut request: Request<'_>) -> Result<KVec<KeptOpen>> {
         );
         return Err(EBADF);
     }
-    Ok(kept)
+    Ok(Kept {
+        _open: kept,
+        ..Kept::default()
+    })
 }
 
 fn run_libbpfs(data: &[u8], insns: &[u8], ctx: &mut [u32]) -> Result {

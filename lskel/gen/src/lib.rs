@@ -25,11 +25,13 @@ pub mod globals;
 mod host;
 pub mod input;
 pub mod insn;
+pub mod layout;
 pub mod libbpf;
 pub mod listing;
 pub mod lock;
 pub mod names;
 pub mod object;
+pub mod ops;
 pub mod output;
 pub mod recording;
 pub mod skeleton;
@@ -80,6 +82,7 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 pub fn skeleton(request: &worker::Request, worker: &worker::Worker) -> Result<skeleton::Skeleton> {
     let object = worker.run(request)?;
     let mut commands = commands::read(&object)?;
+    layout::add(&object, &mut commands)?;
     if request.no_line_info {
         commands::drop_line_info(&mut commands);
     }

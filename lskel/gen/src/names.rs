@@ -46,16 +46,22 @@ pub fn map_field(map: &Map) -> String {
 const TYPES: &[&str] = &[
     "Args",
     "CStr",
+    "Callback",
     "Command",
     "Frozen",
     "Globals",
     "MapDef",
     "MapId",
+    "MemberDef",
     "Object",
     "ObjectDef",
+    "Ops",
+    "OpsDef",
+    "OpsId",
     "ProgDef",
     "ProgId",
     "Section",
+    "StructOps",
     "Var",
     "Zeroable",
 ];
@@ -74,6 +80,15 @@ pub fn section_type(name: &str) -> String {
     let name = type_name(name);
     match TYPES.contains(&&*name) {
         true => name + "Globals",
+        false => name,
+    }
+}
+
+/// The name of the type of what is in a struct_ops map.
+pub fn ops_type(map: &str) -> String {
+    let name = type_name(map);
+    match TYPES.contains(&&*name) {
+        true => name + "Map",
         false => name,
     }
 }
