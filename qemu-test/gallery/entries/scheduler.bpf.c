@@ -14,8 +14,12 @@ struct task_struct {
 	char comm[16];
 } __attribute__((preserve_access_index));
 
+enum scx_exit_kind {
+	SCX_EXIT_NONE,
+};
+
 struct scx_exit_info {
-	int kind;
+	enum scx_exit_kind kind;
 	const char *msg;
 } __attribute__((preserve_access_index));
 
