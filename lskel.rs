@@ -70,6 +70,7 @@ pub use self::{
     object::{
         init_data,
         Command,
+        EnumDef,
         MapDef,
         MapId,
         MemberDef,

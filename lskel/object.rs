@@ -186,6 +186,17 @@ pub struct StructOps {
     pub layout: u32,
     /// The maps.
     pub maps: &'static [OpsDef],
+    /// Globals that get the value of an enumerator of the kernel, or 0 if it has none: schedulers
+    /// have such. The layout prog writes one `u64` for each, behind the members'.
+    pub enums: &'static [EnumDef],
+}
+
+/// A global of 8 bytes that gets the value of an enumerator.
+pub struct EnumDef {
+    /// The number of its map.
+    pub map: usize,
+    /// Where it is in the map's value, in bytes.
+    pub offset: u32,
 }
 
 /// What an object says of a struct_ops map.

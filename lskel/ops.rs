@@ -252,6 +252,8 @@ pub(super) fn lay_out(
         return Ok(values);
     };
     let answers = ask(loader, ops).map_err(|e| Step::RunLayout.failed(e))?;
+
+    set_enums(loader, def, ops, &answers).map_err(|e| Step::RunLayout.failed(e))?;
     let mut answers = answers.chunks_exact(2);
 
     for of_map in ops.maps {
@@ -270,10 +272,15 @@ pub(super) fn lay_out(
     Ok(values)
 }
 
-/// Runs the layout prog: two words for each member of each map.
+/// How many of the layout prog's answers are about members.
+fn about_members(ops: &StructOps) -> usize {
+    ops.maps.iter().map(|map| 2 * map.members.len()).sum()
+}
+
+/// Runs the layout prog.
 fn ask(loader: &Map, ops: &StructOps) -> Result<KVec<u64>> {
-    let members: usize = ops.maps.iter().map(|map| map.members.len()).sum();
-    let mut answers = KVec::from_elem(NO_ANSWER, 2 * members, GFP_KERNEL)?;
+    let mut answers = KVec::from_elem(NO_ANSWER, about_members(ops), GFP_KERNEL)?;
+    answers.resize(about_members(ops) + ops.enums.len(), 0, GFP_KERNEL)?;
     let prog = Prog::get_from_number(
         loader.read_u32(ops.layout as usize)?,
         bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL,
@@ -287,6 +294,24 @@ fn ask(loader: &Map, ops: &StructOps) -> Result<KVec<u64>> {
     // is aligned as they are.
     unsafe { prog.run(answers.as_mut_ptr().cast()) };
     Ok(answers)
+}
+
+/// Gives globals the values of enumerators, in the memory of their maps.
+fn set_enums(loader: &Map, def: &ObjectDef, ops: &StructOps, answers: &[u64]) -> Result {
+    let values = answers.get(about_members(ops)..).unwrap_or_default();
+
+    for (of, value) in ops.enums.iter().zip(values) {
+        let map_def = def.maps.get(of.map).ok_or(EINVAL)?;
+        let cell = abi::CELLS as usize + size_of::<u32>() * of.map;
+        let map = Map::get_from_number(loader.read_u32(cell)?)?;
+
+        // Another task with this fd table can have put another map in its place.
+        if !map.has_value_of(map_def.value_size as usize) {
+            return Err(EBADF);
+        }
+        map.write(of.offset as usize, &value.to_ne_bytes())?;
+    }
+    Ok(())
 }
 
 /// Where this kernel has what.

@@ -13,7 +13,7 @@
 //! | for each map: attr, offset of its value or 0, size of its value, name | for each map: `max_entries`, or 0 |
 //! | for each prog: attr, type, name | |
 //! | for each command: record, op (in the order of `Command`), two operands, name | |
-//! | with struct_ops: cell of the layout prog; for each map: `OpsDef`, with the number of members, then each `MemberDef`; names last | |
+//! | with struct_ops: cell of the layout prog, number of enums; for each map: `OpsDef`, with the number of members, then each `MemberDef`, names last; for each enum: `EnumDef` | |
 //! | the data | the data, the instructions |
 //!
 //! struct_ops are registered.
@@ -60,6 +60,7 @@ use kernel::{
 };
 use lskel::{
     Command,
+    EnumDef,
     MapDef,
     MemberDef,
     ObjectData,
@@ -236,7 +237,11 @@ fn load(mut request: Request<'_>) -> Result<Kept> {
         command_list.push((record, command), GFP_KERNEL)?;
     }
 
-    let layout = if ops > 0 { request.number()? } else { 0 };
+    let [layout, enum_count] = match ops {
+        0 => [0, 0],
+        _ => [request.number()?, request.number()?],
+    };
+    let mut enums = KVec::new();
     let mut members = KVec::new();
     let mut ops_defs = KVec::new();
 
@@ -277,6 +282,14 @@ fn load(mut request: Request<'_>) -> Result<Kept> {
         ops_defs.push(def, GFP_KERNEL)?;
     }
 
+    for _ in 0..enum_count {
+        let def = EnumDef {
+            map: request.number()? as usize,
+            offset: request.number()?,
+        };
+        enums.push(def, GFP_KERNEL)?;
+    }
+
     // SAFETY: they live to the end of this function, and so does what is made of them: errors are said here.
     let def = unsafe {
         ObjectDef {
@@ -288,6 +301,7 @@ fn load(mut request: Request<'_>) -> Result<Kept> {
             ops: (ops > 0).then_some(StructOps {
                 layout,
                 maps: &*core::ptr::from_ref(&*ops_defs),
+                enums: &*core::ptr::from_ref(&*enums),
             }),
             commands: &*core::ptr::from_ref(&*command_list),
         }

@@ -291,7 +291,7 @@ fn request(order: ByteOrder, skeleton: &Skeleton, max_entries: &[u32]) -> Vec<u8
         words.name(name);
     }
     if let Some(layout) = skeleton.layout {
-        words.number(layout);
+        words.numbers(&[layout as usize, skeleton.enums.len()]);
     }
     for ops in &skeleton.ops {
         let of = &ops.of;
@@ -308,6 +308,9 @@ fn request(order: ByteOrder, skeleton: &Skeleton, max_entries: &[u32]) -> Vec<u8
             words.number(member.data.is_none().into());
             words.name(&member.name);
         }
+    }
+    for of in &skeleton.enums {
+        words.numbers(&[of.map, of.offset as usize]);
     }
     let mut data = skeleton.data.clone();
     for (map, size) in skeleton.maps.iter().zip(max_entries) {

@@ -12,6 +12,7 @@
 use crate::commands::attr::{map_create, prog_load};
 use crate::commands::{Command, How, LoadProg, NewMap, Symbol, Use};
 use crate::insn::LD_IMM64;
+use crate::names;
 use crate::skeleton::ByteOrder;
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -390,7 +391,7 @@ pub fn find_by_name(commands: &mut [Command], byte_order: ByteOrder) -> Result<(
         let ty = btf.get(id)?;
         let name = String::from_utf8_lossy(btf.string(ty.words[NAME])?).into_owned();
         // What follows is the object's own: a flavour.
-        let name = name.split("___").next().unwrap_or_default().to_owned();
+        let name = names::without_flavour(&name).to_owned();
         (!name.is_empty()).then(|| Symbol {
             name,
             kind: Some(ty.kind()),

@@ -7,6 +7,7 @@
 
 use crate::btf;
 use crate::insn::{self, INSN_SIZE};
+use crate::names;
 use crate::object::{Object, Recording};
 use crate::ops::Ops;
 use crate::recording::{self, Action};
@@ -517,7 +518,11 @@ impl<'a> Reader<'a> {
     }
 
     fn use_found(&mut self, how: How) -> Result<()> {
-        let symbol = self.take_found("a symbol that was not looked up")?;
+        let mut symbol = self.take_found("a symbol that was not looked up")?;
+        // libbpf's gen_loader forgets that functions have flavours, too.
+        if how == How::Call {
+            symbol.name = names::without_flavour(&symbol.name).to_owned();
+        }
         self.use_symbol(symbol, how)
     }
 
@@ -749,6 +754,7 @@ mod tests {
             maps: Vec::new(),
             progs: vec![prog("first"), prog("second")],
             ops: Vec::new(),
+            enums: Vec::new(),
             slots: Vec::new(),
             weak: Vec::new(),
             globals: Globals::default(),

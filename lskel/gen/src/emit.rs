@@ -156,6 +156,9 @@ impl Named<'_> {
             imports.push("Args");
         }
         if !self.skeleton.ops.is_empty() {
+            if !self.skeleton.enums.is_empty() {
+                imports.push("EnumDef");
+            }
             imports.extend(["Callback", "MemberDef", "Ops", "OpsDef", "OpsId", "StructOps"]);
         }
         // As rustfmt has it: macros first.
@@ -226,6 +229,13 @@ impl Named<'_> {
                                 let name = escape(&skeleton.maps[ops.of.map].name);
                                 out.line(format!("// {number}: `{name}`"));
                                 out.block("OpsDef {", "},", |out| ops_def(out, ops));
+                            });
+                            list(out, "enums", &skeleton.enums, |out, _, of| {
+                                out.block("EnumDef {", "},", |out| {
+                                    out.line(format!("// `{}`", escape(&of.name)));
+                                    out.line(format!("map: {},", of.map));
+                                    out.line(format!("offset: {},", of.offset));
+                                });
                             });
                         }),
                     }

@@ -91,9 +91,12 @@ pub fn run(request: &Request) -> Result<Object> {
     record_progs(&hidden, 0..progs.len(), &mut recordings)?;
     Ok(Object {
         byte_order: request.byte_order,
-        globals,
         maps,
         progs,
+        enums: match ops[..] {
+            [] => Vec::new(),
+            _ => ops::enums(&globals),
+        },
         ops,
         slots,
         weak: externs
@@ -102,6 +105,7 @@ pub fn run(request: &Request) -> Result<Object> {
             .map(|e| e.name)
             .collect(),
         recordings,
+        globals,
     })
 }
 

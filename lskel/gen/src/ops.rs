@@ -6,7 +6,7 @@
 //! [`layout`](crate::layout) makes the prog that asks.
 
 use crate::elf::Elf;
-use crate::globals::{self, resolve, target_of, Kind, Known, Layout, Reader};
+use crate::globals::{self, resolve, target_of, Globals, Kind, Known, Layout, Reader};
 use crate::libbpf::Type;
 use crate::object::{Map, Prog};
 use crate::skeleton::ByteOrder;
@@ -220,7 +220,7 @@ impl MapReader<'_, '_> {
         Ok(Ops {
             map: 0,
             link: false,
-            kernel_type: own_name.split("___").next().unwrap_or_default().to_owned(),
+            kernel_type: names::without_flavour(&own_name).to_owned(),
             value,
             members,
             layout: layout.ok_or_else(|| {
@@ -278,6 +278,61 @@ fn start_of(attr: &MemberAttr) -> u32 {
     match attr {
         MemberAttr::Normal { offset } | MemberAttr::BitField { offset, .. } => offset / 8,
     }
+}
+
+/// A global that is to have the value of one of the kernel's enumerators.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EnumGlobal {
+    /// The number of its map.
+    pub map: usize,
+    /// Where it is in the map's value; it has 8 bytes.
+    pub offset: u32,
+    /// The enum.
+    pub of: String,
+    /// Whether that one has values of 64 bits.
+    pub is_wide: bool,
+    /// The enumerator.
+    pub name: String,
+}
+
+/// The enums of sched_ext, by what their enumerators start with.
+const ENUMS: [(&str, &str, bool); 15] = [
+    ("SCX_OPS_", "scx_public_consts", true),
+    ("SCX_SLICE_", "scx_public_consts", true),
+    ("SCX_DSQ_", "scx_dsq_id_flags", true),
+    ("SCX_ENQ_", "scx_enq_flags", true),
+    ("SCX_DEQ_", "scx_deq_flags", true),
+    ("SCX_KICK_", "scx_kick_flags", false),
+    ("SCX_RQ_", "scx_rq_flags", false),
+    ("SCX_TASK_NONE", "scx_task_state", false),
+    ("SCX_TASK_INIT", "scx_task_state", false),
+    ("SCX_TASK_READY", "scx_task_state", false),
+    ("SCX_TASK_ENABLED", "scx_task_state", false),
+    ("SCX_TASK_NR_STATES", "scx_task_state", false),
+    ("SCX_TASK_DSQ_", "scx_ent_dsq_flags", false),
+    ("SCX_TASK_", "scx_ent_flags", false),
+    ("SCX_TG_", "scx_tg_flags", false),
+];
+
+/// Schedulers have a global `__SCX_…` for each enumerator, which their programs set before the load.
+pub(crate) fn enums(globals: &Globals) -> Vec<EnumGlobal> {
+    let mut enums = Vec::new();
+    for section in globals.sections.iter().filter(|of| of.name == ".rodata") {
+        for field in section.layout.fields.iter().filter(|field| field.size == 8) {
+            let Some(name) = field.name.strip_prefix("__") else {
+                continue;
+            };
+            let of = ENUMS.iter().find(|(start, ..)| name.starts_with(start));
+            enums.extend(of.map(|&(_, of, is_wide)| EnumGlobal {
+                map: section.map,
+                offset: field.offset,
+                of: of.to_owned(),
+                is_wide,
+                name: name.to_owned(),
+            }));
+        }
+    }
+    enums
 }
 
 /// A prog is loaded as the callback of one member.

@@ -21,6 +21,8 @@ pub struct Skeleton {
     pub layout: Option<u32>,
     /// The struct_ops maps.
     pub ops: Vec<Ops>,
+    /// The globals that get the value of an enumerator.
+    pub enums: Vec<ops::EnumGlobal>,
     /// Global variables.
     pub globals: Globals,
     /// What the loader prog works on, without the slack behind it.

@@ -178,6 +178,7 @@ impl Layout {
                 globals: object.globals.clone(),
                 data,
                 layout: has_layout.then_some(layout),
+                enums: object.enums.clone(),
                 ..Skeleton::default()
             },
         })
@@ -616,6 +617,7 @@ mod tests {
             maps: Vec::new(),
             progs: (0..progs).map(prog).collect(),
             ops: Vec::new(),
+            enums: Vec::new(),
             slots: Vec::new(),
             weak: Vec::new(),
             globals: Globals::default(),

@@ -10,7 +10,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const OBJECTS: [&str; 6] = ["calls", "externs", "globals", "many_progs", "nothing", "slots"];
+const OBJECTS: [&str; 7] = [
+    "calls",
+    "externs",
+    "globals",
+    "many_progs",
+    "nothing",
+    "ops",
+    "slots",
+];
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
