@@ -18,6 +18,7 @@
 
 mod attr;
 mod bindings;
+pub mod btf;
 pub mod fd;
 pub mod link;
 pub mod map;

@@ -15,7 +15,8 @@
 //!   `loader.S`.
 //! - Of the loaded skeleton each prog is attached, which gives a [`Link`](crate::bpf::link::Link):
 //!   [`prog`]. Those of `SEC("syscall")` are called: [`call`]. Globals are shared with the progs
-//!   from then on: [`global`].
+//!   from then on: [`global`]. What is a struct of callbacks for a part of the kernel is registered:
+//!   [`ops`].
 //! - What fails says so in a [`LoadError`]: the step, the errno, and what to do about it:
 //!   [`error`], [`advice`]. If the kernel refused a prog, its log goes to dmesg: [`log`].
 //!
@@ -43,6 +44,7 @@ pub mod initcall;
 pub mod loader;
 mod log;
 pub mod object;
+pub mod ops;
 pub mod prog;
 pub mod skeleton;
 #[cfg(CONFIG_RUST_BPF_KUNIT_TEST)]
@@ -80,14 +82,24 @@ pub use self::{
     object::{
         init_data,
         Command,
+        EnumDef,
         MapDef,
         MapId,
+        MemberDef,
         Object,
         ObjectData,
         ObjectDef,
+        OpsDef,
         ProgDef,
         ProgId,
+        StructOps,
         Unsigned, //
+    },
+    ops::{
+        Callback,
+        Ops,
+        OpsId,
+        Registered, //
     },
     prog::{
         open_target,

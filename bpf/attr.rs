@@ -505,6 +505,14 @@ pub(super) fn link_create(
     attr
 }
 
+pub(super) fn link_create_struct_ops(map: &OwnedFd) -> bindings::bpf_attr {
+    let mut attr = bindings::bpf_attr::default();
+
+    attr.link_create.__bindgen_anon_1.map_fd = map.as_raw();
+    attr.link_create.attach_type = bindings::bpf_attach_type_BPF_STRUCT_OPS;
+    attr
+}
+
 /// `name` is that of a tracepoint, in user memory, for progs that do not name it themselves.
 #[inline]
 pub(super) fn raw_tracepoint_open(

@@ -121,6 +121,45 @@ impl TryFrom<Link> for IterLink {
     }
 }
 
+/// A link that has registered a struct_ops map, for as long as this lives.
+///
+/// # Invariants
+///
+/// The link's type is `BPF_LINK_TYPE_STRUCT_OPS`.
+pub struct StructOpsLink(Link);
+
+impl TryFrom<Link> for StructOpsLink {
+    type Error = Error;
+
+    /// # Errors
+    ///
+    /// `EINVAL` if it is not one of a struct_ops map.
+    fn try_from(link: Link) -> Result<Self> {
+        if link.link_type() != bindings::bpf_link_type_BPF_LINK_TYPE_STRUCT_OPS {
+            return Err(EINVAL);
+        }
+        // INVARIANT: checked above; the type never changes.
+        Ok(Self(link))
+    }
+}
+
+impl Drop for StructOpsLink {
+    #[inline]
+    fn drop(&mut self) {
+        // The last reference to a link goes later, in a kernel thread: what is registered has to
+        // go now.
+        // SAFETY: by the type invariants the link is there, with its ops. Links of this type can
+        // be detached at any time, more than once.
+        unsafe {
+            let link = self.0.as_ptr();
+
+            if let Some(detach) = (*(*link).ops).detach {
+                detach(link);
+            }
+        }
+    }
+}
+
 /// A link of a BPF iterator, held by its file.
 ///
 /// The last one to give a file back is done with it when the task returns to user mode (`fput()`):

@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/linux/bpf.h`](srctree/include/linux/bpf.h)
 
-use super::fd::OwnedFd;
+use super::{
+    fd::OwnedFd,
+    prog::is_kept_of, //
+};
 use core::{
     mem::offset_of,
     ops::Range,
@@ -12,7 +15,10 @@ use core::{
 };
 use kernel::{
     bindings,
-    error::from_err_ptr,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
     prelude::*,
     types::NotThreadSafe, //
 };
@@ -61,6 +67,70 @@ impl Map {
     /// The map itself, without a reference: good for as long as this lives.
     pub(super) fn as_ptr(&self) -> *mut bindings::bpf_map {
         self.ptr.as_ptr()
+    }
+
+    /// Whether it has this name, of which the kernel keeps the first 15 bytes.
+    pub fn is_named(&self, name: &CStr) -> bool {
+        // SAFETY: by the type invariants the map is there; its name is set before it has an fd.
+        is_kept_of(unsafe { &(*self.ptr.as_ptr()).name }, name)
+    }
+
+    /// What a struct_ops map can be told. [`None`] for another kind of map.
+    fn struct_ops(&self) -> Option<&bindings::bpf_map_ops> {
+        // SAFETY: by the type invariants the map is there; these are set once, before it has an fd.
+        unsafe {
+            let map = self.ptr.as_ptr();
+
+            ((*map).map_type == bindings::bpf_map_type_BPF_MAP_TYPE_STRUCT_OPS)
+                .then(|| &*(*map).ops)
+        }
+    }
+
+    /// Gives a struct_ops map its value, in which callbacks are fds of their progs; 0 is none. One
+    /// without `BPF_F_LINK` is registered by this.
+    ///
+    /// It has no need of an fd, whose map could have been changed for a larger one.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if it has a value; `EINVAL` if the value has another size, or a prog is not one for
+    /// its member, or a callback is missing that has to be there; otherwise as the kernel's part
+    /// has it whose struct it is.
+    #[inline]
+    pub fn set_struct_ops(&self, value: &[u64]) -> Result {
+        let update = self.struct_ops().and_then(|ops| ops.map_update_elem);
+        // SAFETY: by the type invariants the map is there; this is set once, before it has an fd.
+        let value_size = unsafe { (*self.ptr.as_ptr()).value_size };
+
+        if size_of_val(value) < value_size as usize {
+            return Err(EINVAL);
+        }
+        // SAFETY: it is the map's own function, which only reads a key of 4 bytes and a value of
+        // as many as were checked. Like the system call it is called where one may sleep.
+        let ret = unsafe {
+            update.ok_or(EINVAL)?(
+                self.ptr.as_ptr(),
+                core::ptr::from_ref(&0_u32).cast_mut().cast(),
+                value.as_ptr().cast_mut().cast(),
+                0,
+            )
+        };
+        to_result(ret as c_int)
+    }
+
+    /// Unregisters a struct_ops map that has been registered without a link.
+    #[inline]
+    pub fn clear_struct_ops(&self) {
+        if let Some(delete) = self.struct_ops().and_then(|ops| ops.map_delete_elem) {
+            // SAFETY: it is the map's own function, and the key has 4 bytes. Another task can have
+            // been first: then it does nothing.
+            unsafe {
+                delete(
+                    self.ptr.as_ptr(),
+                    core::ptr::from_ref(&0_u32).cast_mut().cast(),
+                )
+            };
+        }
     }
 
     /// Where the first value of an array map is, and the size that the map was created with, in

@@ -64,8 +64,17 @@ impl Prog {
     ///
     /// `EBADF` if the fd is closed by now, `EINVAL` if it is not that of a prog of this type.
     pub fn get_from_fd(fd: &OwnedFd, prog_type: bindings::bpf_prog_type) -> Result<Self> {
+        Self::get_from_number(fd.as_raw(), prog_type)
+    }
+
+    /// Takes a reference to the prog that has this number in the current task's table.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get_from_fd`].
+    pub fn get_from_number(fd: u32, prog_type: bindings::bpf_prog_type) -> Result<Self> {
         // SAFETY: FFI call without requirements.
-        let ptr = unsafe { bindings::bpf_prog_get_type_dev(fd.as_raw(), prog_type, false) };
+        let ptr = unsafe { bindings::bpf_prog_get_type_dev(fd, prog_type, false) };
 
         // INVARIANT: `bpf_prog_get_type_dev` has taken a reference, which is ours.
         Ok(Self {

@@ -190,6 +190,17 @@ pub fn link_create(prog: &OwnedFd, target: &LinkTarget<'_>) -> Result<OwnedFd> {
     unsafe { OwnedFd::from_ret(ret) }
 }
 
+/// `BPF_LINK_CREATE` of a struct_ops map, which registers it.
+#[inline]
+pub fn link_create_struct_ops(map: &OwnedFd) -> Result<OwnedFd> {
+    let mut attr = attr::link_create_struct_ops(map);
+
+    // SAFETY: the attr has no address.
+    let ret = unsafe { bpf(bindings::bpf_cmd_BPF_LINK_CREATE, &mut attr) };
+    // SAFETY: this command returns a new fd.
+    unsafe { OwnedFd::from_ret(ret) }
+}
+
 /// `BPF_RAW_TRACEPOINT_OPEN`. With the name of a tracepoint for a `raw_tp` prog, without one for a
 /// prog that names its target itself: `tp_btf`, `fentry`, `fexit`, `fmod_ret`, `lsm`.
 ///

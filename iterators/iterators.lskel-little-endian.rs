@@ -60,6 +60,7 @@ unsafe impl Object for Iterators {
                 attr: 6520,
             },
         ],
+        ops: None,
         commands: &[
             // From this record of the table on:
             (1, Command::LoadBtf),

@@ -51,6 +51,7 @@ unsafe impl Object for Links {
                 attr: 7176,
             },
         ],
+        ops: None,
         commands: &[
             // From this record of the table on:
             (1, Command::LoadBtf),

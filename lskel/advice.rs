@@ -57,6 +57,14 @@ pub(super) const COOKIE_EACH: &str = "a cookie for each function, or none at all
 pub(super) const IS_SYSCALL: &str = "it is not attached but called: call() or function()";
 pub(super) const NAME_ARGS: &str = "it uses more than the struct that it takes: name another one";
 
+pub(super) const IS_CALLBACK: &str = "it is a callback: register its struct_ops";
+
+// What kernels differ in.
+pub(super) const IN_MODULE: &str = "it is a struct of a module, which is not done yet";
+pub(super) const SIGNED_OPS: &str =
+    "the layout of this kernel's struct_ops is no part of what is signed: load it unsigned";
+pub(super) const OTHER_SIZE: &str = "this kernel has it with another size";
+
 // What is missing where it is to be attached.
 pub(super) const NO_FUNCTION: &str =
     "this kernel lacks a function of these, or it cannot be traced";
@@ -89,8 +97,19 @@ pub(super) fn on(step: Step, error: Error) -> Option<&'static str> {
             Some("they are not those that the module was built with")
         }
         Step::RunLoaderProg if error == EINVAL => Some("the kernel needs CONFIG_BPF_JIT"),
-        Step::Find { .. } if error == EINVAL => Some("the kernel needs CONFIG_DEBUG_INFO_BTF"),
-        Step::Find { .. } => Some("this kernel is too old for it, or configured without it"),
+        Step::FindMember { .. } if error == ENOENT => {
+            Some("this kernel's struct lacks it: leave_out() a callback, set a number to 0")
+        }
+        Step::RegisterWithout { .. } => Some("the kernel has to have it"),
+        Step::Register(_) if error == EBUSY => {
+            Some("there is another one of its kind, or it is registered already")
+        }
+        Step::Register(_) if error == EEXIST => Some("its name is taken"),
+        Step::Register(_) if error == EINVAL => {
+            Some("a callback is missing, or a value is not allowed: see the kernel's line before")
+        }
+        Step::Find { .. } | Step::FindType { .. } if error == EINVAL => Some("the kernel needs CONFIG_DEBUG_INFO_BTF"),
+        Step::Find { .. } | Step::FindType { .. } => Some("this kernel is too old for it, or configured without it"),
         _ if error == EPERM => {
             Some("it takes CAP_SYS_ADMIN, and no LSM or lockdown that forbids it")
         }

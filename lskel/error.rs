@@ -55,6 +55,24 @@ pub enum Step {
         /// tracepoint and target.
         name: &'static CStr,
     },
+    /// `BPF_PROG_LOAD` of the prog that asks where the kernel's structs have their members.
+    LoadLayout,
+    /// A run of that prog.
+    RunLayout,
+    /// The kernel lacks the type of this map's value.
+    FindType {
+        /// The map.
+        map: &'static CStr,
+        /// The type.
+        name: &'static CStr,
+    },
+    /// The kernel's struct lacks a member that is set in this map, or has it in another way.
+    FindMember {
+        /// The map.
+        map: &'static CStr,
+        /// The member.
+        name: &'static CStr,
+    },
     /// `BPF_PROG_LOAD` of this prog.
     LoadProg(&'static CStr),
     /// This map or prog could not be had from its fd.
@@ -65,6 +83,15 @@ pub enum Step {
     Open(&'static CStr),
     /// `BPF_LINK_CREATE` for this prog.
     Attach(&'static CStr),
+    /// This struct_ops map is registered.
+    Register(&'static CStr),
+    /// This struct_ops map lacks a callback that it has to have.
+    RegisterWithout {
+        /// The map.
+        map: &'static CStr,
+        /// The callback.
+        name: &'static CStr,
+    },
     /// The link of this prog could not be had from its fd, or is not what it was attached as.
     TakeLink(&'static CStr),
 }
@@ -113,6 +140,11 @@ impl Step {
             },
             Command::LoadProg(index) => Self::LoadProg(prog(index)?),
             Command::PutProg(index, _) => Self::PutProg(map(index)?),
+            Command::LoadLayout => Self::LoadLayout,
+            Command::FindType(index, name) => Self::FindType {
+                map: map(index)?,
+                name,
+            },
         })
     }
 }
@@ -137,6 +169,18 @@ impl fmt::Display for Step {
             Step::Find { prog, name } => {
                 return f.write_fmt(fmt!("find {name} for prog {prog}"));
             }
+            Step::LoadLayout => ("load the prog that asks for layouts", c""),
+            Step::RunLayout => ("run the prog that asks for layouts", c""),
+            Step::FindType { map, name } => {
+                return f.write_fmt(fmt!("find {name} for map {map}"));
+            }
+            Step::FindMember { map, name } => {
+                return f.write_fmt(fmt!("find {name} for map {map}"));
+            }
+            Step::RegisterWithout { map, name } => {
+                return f.write_fmt(fmt!("register {map} without {name}"));
+            }
+            Step::Register(name) => ("register ", name),
             Step::LoadProg(name) => ("load prog ", name),
             Step::TakeFd(name) => ("take the fd of ", name),
             Step::Globals(name) => ("reach the globals of ", name),

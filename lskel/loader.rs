@@ -14,7 +14,11 @@ use super::{
         Step, //
     },
     log::Log,
-    object::ObjectDef, //
+    object::ObjectDef,
+    ops::{
+        self,
+        Value, //
+    }, //
 };
 use crate::bpf::{
     fd::OwnedFd,
@@ -175,7 +179,8 @@ impl Loader {
     }
 
     /// Loads `def` with these data, which are its own but for the initial values of globals and the
-    /// sizes of maps. Gives the fd of each map, then of each prog.
+    /// sizes of maps. Gives the fd of each map, then of each prog, but for callbacks that were left
+    /// out; and the value of each struct_ops map.
     ///
     /// With a log, the kernel writes into it what it thinks of the `BPF_PROG_LOAD` or
     /// `BPF_BTF_LOAD` that the log is for.
@@ -185,23 +190,31 @@ impl Loader {
     /// `def` must keep the contract of [`Object`](super::Object).
     pub(super) unsafe fn load(
         &self,
-        def: &ObjectDef,
+        def: &'static ObjectDef,
         data: &[u8],
         log: Option<&Log>,
-    ) -> Result<KVec<OwnedFd>, LoadError> {
+    ) -> Result<(KVec<Option<OwnedFd>>, KVec<Value>), LoadError> {
         let fds = room_for_fds(def)?;
         let table = self.fill(data, log)?;
 
         // SAFETY: the map has the data of an object now; the rest is this function's contract.
         unsafe { self.run(def, table) }?;
-        if let Err(e) = self.fill_maps(def, Some(data)) {
-            // SAFETY: as above.
-            unsafe { self.give_up(def, data) };
-            return Err(e);
-        }
+        let values = self
+            .fill_maps(def, Some(data))
+            .and_then(|()| ops::lay_out(&self.map, table, def, data));
+        let mut values = match values {
+            Ok(values) => values,
+            Err(e) => {
+                // SAFETY: as above.
+                unsafe { self.give_up(def, data) };
+                return Err(e);
+            }
+        };
         // SAFETY: as above.
         unsafe { self.run(def, table) }?;
-        self.take_fds(def, fds)
+        let fds = self.take_fds(def, fds, &mut values)?;
+
+        Ok((fds, values))
     }
 
     /// Loads `def` with the data that are in the map. Gives the same fds.
@@ -209,7 +222,16 @@ impl Loader {
     /// # Safety
     ///
     /// As [`Self::load`]; the loader must have been made by [`Self::signed`] of the data of `def`.
-    pub(super) unsafe fn load_signed(self, def: &ObjectDef) -> Result<KVec<OwnedFd>, LoadError> {
+    pub(super) unsafe fn load_signed(
+        self,
+        def: &'static ObjectDef,
+    ) -> Result<KVec<Option<OwnedFd>>, LoadError> {
+        if def.ops.is_some() {
+            // What the kernel's layout is would have to be written into what is signed.
+            return Err(Step::RunLayout
+                .failed(eopnotsupp())
+                .with_advice(advice::SIGNED_OPS));
+        }
         let fds = room_for_fds(def)?;
         let table = self
             .map
@@ -223,18 +245,23 @@ impl Loader {
         // open at the end is closed.
         // SAFETY: as above.
         unsafe { self.run(def, table) }?;
-        let fds = self.take_fds(def, fds)?;
+        let fds = self.take_fds(def, fds, &mut KVec::new())?;
 
         filled.map(|()| fds)
     }
 
-    /// Takes the fds that the loader prog has left.
+    /// Takes the fds that the loader prog has left, and puts those of callbacks into the values.
     fn take_fds(
         &self,
         def: &ObjectDef,
-        mut fds: KVec<OwnedFd>,
-    ) -> Result<KVec<OwnedFd>, LoadError> {
+        mut fds: KVec<Option<OwnedFd>>,
+        values: &mut KVec<Value>,
+    ) -> Result<KVec<Option<OwnedFd>>, LoadError> {
         let count = def.maps.len() + def.progs.len();
+        let is_left_out = |cell: usize| {
+            cell.checked_sub(def.maps.len())
+                .is_some_and(|prog| ops::is_left_out(def, values, prog))
+        };
         let mut missing = false;
 
         for cell in 0..count {
@@ -243,13 +270,20 @@ impl Loader {
                     // SAFETY: the loader prog has opened it. Who can change it here can run such a
                     // prog in this task, too.
                     let fd = unsafe { OwnedFd::from_ret(fd as c_int) };
-                    missing |= fd.map(|fd| fds.push_within_capacity(fd).is_err()) != Ok(false);
+                    missing |= fd.map(|fd| fds.push_within_capacity(Some(fd)).is_err()) != Ok(false);
                 }
+                Ok(_) if is_left_out(cell) => missing |= fds.push_within_capacity(None).is_err(),
                 _ => missing = true,
             }
         }
         if missing {
             return Err(Step::WalkTable.failed(EBADF));
+        }
+        let progs = fds.get(def.maps.len()..).unwrap_or_default();
+        for value in values {
+            value
+                .set_fds(progs)
+                .map_err(|e| Step::WalkTable.failed(e))?;
         }
         Ok(fds)
     }
@@ -351,7 +385,7 @@ impl Loader {
 }
 
 /// Room for the fds of an object, so that nothing can fail once they are open.
-fn room_for_fds(def: &ObjectDef) -> Result<KVec<OwnedFd>, LoadError> {
+fn room_for_fds(def: &ObjectDef) -> Result<KVec<Option<OwnedFd>>, LoadError> {
     KVec::with_capacity(def.maps.len() + def.progs.len(), GFP_KERNEL)
         .map_err(|e| Step::Alloc.failed(e.into()))
 }

@@ -4,7 +4,8 @@
 
 use super::prog::{
     kind_of,
-    Kind, //
+    Kind,
+    ProgKind, //
 };
 use core::marker::PhantomData;
 use kernel::{
@@ -45,6 +46,8 @@ pub struct ObjectDef {
     pub maps: &'static [MapDef],
     /// Its progs.
     pub progs: &'static [ProgDef],
+    /// Its struct_ops, if it has any.
+    pub ops: Option<StructOps>,
     /// What its table does, for the records that can fail: each with the number of its first
     /// record, in ascending order.
     pub commands: &'static [(u32, Command)],
@@ -227,6 +230,57 @@ pub struct ProgDef {
     pub attr: u32,
 }
 
+/// The struct_ops of an object.
+pub struct StructOps {
+    /// Offset of the cell that has the fd of the layout prog. That prog writes into its context
+    /// where the kernel's structs have each member of each of the maps and which size: two `u64`.
+    pub layout: u32,
+    /// The maps.
+    pub maps: &'static [OpsDef],
+    /// Globals that get the value of an enumerator of the kernel, or 0 if it has none: schedulers
+    /// have such. The layout prog writes one `u64` for each, behind the members'.
+    pub enums: &'static [EnumDef],
+}
+
+/// A global of 8 bytes that gets the value of an enumerator.
+pub struct EnumDef {
+    /// The number of its map.
+    pub map: usize,
+    /// Where it is in the map's value, in bytes.
+    pub offset: u32,
+}
+
+/// What an object says of a struct_ops map.
+pub struct OpsDef {
+    /// The number of its map.
+    pub map: usize,
+    /// The kernel's type of its value: `bpf_struct_ops_` and the name of the struct.
+    pub value_type: &'static CStr,
+    /// Offset of the cell that has the fd of a module's BTF, if the type is a module's.
+    pub module: u32,
+    /// Whether a link registers it.
+    pub link: bool,
+    /// Offset of the struct as the object has it, a multiple of 8. Each callback in it is a `u64`,
+    /// the number of a prog counted from 1.
+    pub value: u32,
+    /// Its size, in bytes.
+    pub size: u32,
+    /// Those of its members that count.
+    pub members: &'static [MemberDef],
+}
+
+/// What an object says of a member of a struct.
+pub struct MemberDef {
+    /// The member's name.
+    pub name: &'static CStr,
+    /// Where it is in the object's struct, in bytes.
+    pub offset: u32,
+    /// In bytes.
+    pub size: u32,
+    /// Whether it is a callback, and otherwise a number or an array of numbers.
+    pub is_callback: bool,
+}
+
 /// What records of the table are for. Maps and progs go by their place in [`ObjectDef`].
 #[derive(Clone, Copy)]
 pub enum Command {
@@ -244,6 +298,10 @@ pub enum Command {
     LoadProg(usize),
     /// `BPF_MAP_UPDATE_ELEM` of this map, a prog array, with this prog.
     PutProg(usize, usize),
+    /// `BPF_PROG_LOAD` of the layout prog.
+    LoadLayout,
+    /// The search for the kernel's type of this map's value.
+    FindType(usize, &'static CStr),
 }
 
 /// Names a map of `O`.
@@ -269,6 +327,10 @@ impl<O: Object, K: Kind> ProgId<O, K> {
     pub const fn new<const INDEX: usize>() -> Self {
         const {
             assert!(INDEX < O::DEF.progs.len(), "the object has no such prog");
+            assert!(
+                !matches!(kind_of(&O::DEF.progs[INDEX]), ProgKind::Callback),
+                "callbacks go by their struct_ops"
+            );
             assert!(
                 kind_of(&O::DEF.progs[INDEX]) as u32 == K::KIND as u32,
                 "the prog is of another kind"

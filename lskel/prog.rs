@@ -80,6 +80,8 @@ pub enum ProgKind {
     Netfilter,
     /// To nothing: it is called.
     Syscall,
+    /// To nothing: it is a callback of a struct_ops.
+    Callback,
     /// Not by a module.
     Other,
 }
@@ -156,6 +158,7 @@ pub(super) const fn kind_of(def: &ProgDef) -> ProgKind {
         | bindings::bpf_prog_type_BPF_PROG_TYPE_FLOW_DISSECTOR => ProgKind::Netns,
         bindings::bpf_prog_type_BPF_PROG_TYPE_NETFILTER => ProgKind::Netfilter,
         bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL => ProgKind::Syscall,
+        bindings::bpf_prog_type_BPF_PROG_TYPE_STRUCT_OPS => ProgKind::Callback,
         _ => ProgKind::Other,
     }
 }
@@ -397,13 +400,17 @@ impl AnyProg<'_> {
             ProgKind::Netns => Err(self.error(EINVAL, advice::NAME_NETNS)),
             ProgKind::Netfilter => Err(self.error(EINVAL, advice::NAME_HOOK)),
             ProgKind::Syscall => Err(self.error(EINVAL, advice::IS_SYSCALL)),
+            ProgKind::Callback => Err(self.error(EINVAL, advice::IS_CALLBACK)),
             ProgKind::Other => Err(self.error(eopnotsupp(), self.why_not())),
         }
     }
 
-    /// Whether it is one of those that are called, and attached to nothing.
-    pub(super) fn is_called(&self) -> bool {
-        kind_of(self.def) == ProgKind::Syscall
+    /// Whether it is one of those that are attached to something, and not called.
+    pub(super) fn is_attached(&self) -> bool {
+        !matches!(
+            kind_of(self.def),
+            ProgKind::Syscall | ProgKind::Callback
+        )
     }
 
     /// Why a module cannot attach it, and the way round.

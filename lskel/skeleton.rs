@@ -25,6 +25,12 @@ use super::{
         ProgId,
         Unsigned, //
     },
+    ops::{
+        Ops,
+        OpsId,
+        Registered,
+        Value, //
+    },
     prog::{
         AnyProg,
         Kind,
@@ -225,6 +231,7 @@ impl<O> Skeleton<O> {
                 def: self.def,
                 fds,
                 verdict,
+                values: KVec::new(),
                 _object: PhantomData,
             })
         })
@@ -235,7 +242,7 @@ impl<O> Skeleton<O> {
         let def = self.def;
         // SAFETY: by the type invariants.
         let load = |log: Option<&Log>| unsafe { loader.load(def, data, log) };
-        let fds = twice(|first| {
+        let (fds, values) = twice(|first| {
             let Some((first, log)) =
                 first.and_then(|e| Some((e, Log::of(e, def, self.log_level)?)))
             else {
@@ -255,11 +262,13 @@ impl<O> Skeleton<O> {
             })
         })?;
 
-        // INVARIANT: the loader gives as many as there are maps and progs.
+        // INVARIANT: the loader gives as many as there are maps and progs, and as many values as
+        // there are struct_ops.
         Ok(Loaded {
             def,
             fds,
             verdict: loader.verdict(),
+            values,
             _object: PhantomData,
         })
     }
@@ -304,6 +313,16 @@ impl<O: Unsigned> Skeleton<O> {
             .ok_or_else(|| Step::Globals(name).failed(EINVAL))
     }
 
+    /// What is in a struct_ops map, to be changed: its numbers, and which callbacks it has.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn ops_mut<T: Ops>(&mut self, ops: OpsId<O, T>) -> Result<&mut T, LoadError> {
+        ops.within(self.data_mut()?)
+            .ok_or_else(|| Step::Alloc.failed(EINVAL))
+    }
+
     /// Makes a map have room for this many elements.
     ///
     /// # Errors
@@ -342,12 +361,14 @@ fn twice<T>(
 ///
 /// # Invariants
 ///
-/// `fds` are those of the maps of `def`, then those of its progs: one for each. If `O` is an
-/// object, `def` is its own.
+/// `fds` are those of the maps of `def`, then those of its progs: one for each but for callbacks,
+/// which can have been left out. If `O` is an object, `def` is its own.
 pub struct Loaded<O> {
     def: &'static ObjectDef,
-    fds: KVec<OwnedFd>,
+    fds: KVec<Option<OwnedFd>>,
     verdict: Verdict,
+    /// One for each struct_ops map.
+    values: KVec<Value>,
     _object: PhantomData<O>,
 }
 
@@ -356,7 +377,8 @@ impl<O> Loaded<O> {
     fn progs(&self) -> impl Iterator<Item = AnyProg<'_>> {
         let fds = self.fds.iter().skip(self.def.maps.len());
 
-        fds.zip(self.def.progs).map(|(fd, def)| AnyProg { fd, def })
+        fds.zip(self.def.progs)
+            .filter_map(|(fd, def)| fd.as_ref().map(|fd| AnyProg { fd, def }))
     }
 
     /// What the kernel has found of the object's signature.
@@ -373,7 +395,7 @@ impl<O> Loaded<O> {
         let keep = || -> Result<KVec<KeptOpen>> {
             let mut kept = KVec::with_capacity(self.fds.len(), GFP_KERNEL)?;
 
-            for fd in &self.fds {
+            for fd in self.fds.iter().flatten() {
                 kept.push(fd.keep_open()?, GFP_KERNEL)?;
             }
             Ok(kept)
@@ -382,8 +404,41 @@ impl<O> Loaded<O> {
         keep().map_err(|e| Step::TakeFd(self.def.name).failed(e))
     }
 
-    /// Attaches each prog to what its section names, but for those that are called, and closes the
-    /// object. The links are in the order of the progs.
+    /// Registers each struct_ops map, in the object's order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::register`]. Nothing is registered then.
+    pub fn register_all(&self) -> Result<KVec<Registered>, LoadError> {
+        let mut registered = KVec::with_capacity(self.values.len(), GFP_KERNEL)
+            .map_err(|e| Step::Alloc.failed(e.into()))?;
+
+        for number in 0..self.values.len() {
+            registered
+                .push(self.register_number(number)?, GFP_KERNEL)
+                .map_err(|e| Step::Alloc.failed(e.into()))?;
+        }
+        Ok(registered)
+    }
+
+    fn register_number(&self, number: usize) -> Result<Registered, LoadError> {
+        let map = self
+            .values
+            .get(number)
+            .and_then(|value| Some((value, self.fds.get(value.map())?.as_ref()?)));
+
+        match map {
+            Some((value, fd)) => {
+                let name = self.def.maps.get(value.map()).map_or(c"", |def| def.name);
+
+                value.register(fd, name)
+            }
+            None => Err(Step::Register(self.def.name).failed(EINVAL)),
+        }
+    }
+
+    /// Attaches each prog to what its section names, but for those that are called or callbacks, and
+    /// closes the object. The links are in the order of the progs.
     ///
     /// # Errors
     ///
@@ -393,7 +448,7 @@ impl<O> Loaded<O> {
         let mut links = KVec::with_capacity(self.def.progs.len(), GFP_KERNEL)
             .map_err(|e| Step::Alloc.failed(e.into()))?;
 
-        for prog in self.progs().filter(|prog| !prog.is_called()) {
+        for prog in self.progs().filter(AnyProg::is_attached) {
             links
                 .push(prog.attach()?, GFP_KERNEL)
                 .map_err(|e| Step::Alloc.failed(e.into()))?;
@@ -408,8 +463,9 @@ impl<O: Object> Loaded<O> {
         let index = self.def.maps.len() + prog.index();
 
         Prog::new(AnyProg {
-            // SAFETY: by the type invariants, and as `ProgId` was checked when it was made.
-            fd: unsafe { self.fds.get_unchecked(index) },
+            // SAFETY: by the type invariants, and as `ProgId` was checked when it was made: it names
+            // no callback.
+            fd: unsafe { self.fds.get_unchecked(index).as_ref().unwrap_unchecked() },
             // SAFETY: as above.
             def: unsafe { self.def.progs.get_unchecked(prog.index()) },
         })
@@ -418,7 +474,12 @@ impl<O: Object> Loaded<O> {
     /// The fd of a map.
     pub fn map(&self, map: MapId<O>) -> &OwnedFd {
         // SAFETY: by the type invariants, and as `MapId` was checked when it was made.
-        unsafe { self.fds.get_unchecked(map.index()) }
+        unsafe {
+            self.fds
+                .get_unchecked(map.index())
+                .as_ref()
+                .unwrap_unchecked()
+        }
     }
 
     /// A section of globals, as the progs have it now. It outlives the skeleton.
@@ -432,9 +493,22 @@ impl<O: Object> Loaded<O> {
 
         self.fds
             .get(index)
+            .and_then(|fd| fd.as_ref())
             .ok_or(EINVAL)
             .and_then(Shared::of)
             .map_err(|e| Step::Globals(name).failed(e))
+    }
+
+    /// Registers a struct_ops map: for as long as what this gives lives. It may be done again when
+    /// that is gone.
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST`, or `EBUSY` where there can be only one, if another one is registered; `EINVAL` if a
+    /// callback is missing that has to be there; otherwise as the kernel's part has it whose struct
+    /// it is.
+    pub fn register<T: Ops>(&self, ops: OpsId<O, T>) -> Result<Registered, LoadError> {
+        self.register_number(ops.index())
     }
 
     /// Holds a map open beyond the skeleton, for what [`KeptOpen`] says of prog arrays and timers.

@@ -28,6 +28,7 @@ const fn object(data: &'static [u8]) -> ObjectDef {
         name: c"broken",
         data: ObjectData::new(data),
         btf: None,
+        ops: None,
         maps: &[],
         progs: &[],
         commands: &[],

@@ -26,6 +26,7 @@ fn is_possible(entry: &str) -> bool {
     match entry {
         "timer" => !cfg!(CONFIG_PREEMPT_RT),
         "kprobe_multi" | "kprobe_session" => cfg!(CONFIG_FPROBE),
+        "scheduler" => cfg!(CONFIG_SCHED_CLASS_EXT),
         // x86's JIT unwinds by ORC.
         "exceptions" => !cfg!(CONFIG_X86_64) || cfg!(CONFIG_UNWINDER_ORC),
         _ => true,
@@ -150,6 +151,8 @@ gallery! {
         call_kfunc: "a function that finds a task by a kfunc",
         call_user: "a function that sleeps, called by several threads",
         call_threads: "a function that several kernel threads call at once",
+        tcp_congestion: "a TCP congestion control",
+        scheduler: "a scheduler",
     }
     on_request {
         kernel_thread: "loads and attaches in a kernel thread",

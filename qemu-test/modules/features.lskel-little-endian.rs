@@ -189,6 +189,7 @@ unsafe impl Object for Features {
                 attr: 7376,
             },
         ],
+        ops: None,
         commands: &[
             // From this record of the table on:
             (1, Command::LoadBtf),

@@ -10,11 +10,14 @@
 //! | for `lskel` | for libbpf's |
 //! |---|---|
 //! | 1 | 0 |
-//! | number of maps, progs and commands, size of the data, offset of the BTF's attr or 0 | number of maps and progs, size of the data and of the instructions |
+//! | number of maps, progs, commands and struct_ops, size of the data, offset of the BTF's attr or 0 | number of maps and progs, size of the data and of the instructions |
 //! | for each map: attr, offset of its value or 0, size of its value, name | for each map: `max_entries`, or 0 |
-//! | for each prog: attr, name | |
+//! | for each prog: attr, type, name | |
 //! | for each command: record, op (in the order of `Command`), two operands, name | |
+//! | with struct_ops: cell of the layout prog, number of enums; for each map: `OpsDef`, with the number of members, then each `MemberDef`, names last; for each enum: `EnumDef` | |
 //! | the data | the data, the instructions |
+//!
+//! struct_ops are registered.
 //!
 //! A write that begins with 3 is the data of `apart.bpf.c`, whose interface the module has: it takes only these.
 //!
@@ -73,13 +76,18 @@ use kernel::{
 };
 use lskel::{
     Command,
+    EnumDef,
     Keyring,
     LoadError,
     MapDef,
+    MemberDef,
     ObjectData,
     ObjectDef,
+    OpsDef,
     ProgDef,
-    Skeleton, //
+    Registered,
+    Skeleton,
+    StructOps, //
 };
 
 module! {
@@ -109,7 +117,14 @@ impl kernel::InPlaceModule for LskelBlob {
 struct Device {
     /// What the last write has loaded.
     #[pin]
-    kept: Mutex<KVec<KeptOpen>>,
+    kept: Mutex<Kept>,
+}
+
+/// What is open, and what is registered.
+#[derive(Default)]
+struct Kept {
+    _registered: KVec<Registered>,
+    _open: KVec<KeptOpen>,
 }
 
 #[vtable]
@@ -119,7 +134,7 @@ impl MiscDevice for Device {
     fn open(_file: &File, _misc: &MiscDeviceRegistration<Self>) -> Result<Pin<KBox<Self>>> {
         KBox::pin_init(
             pin_init!(Self {
-                kept <- new_mutex!(KVec::new()),
+                kept <- new_mutex!(Kept::default()),
             }),
             GFP_KERNEL,
         )
@@ -132,7 +147,7 @@ impl MiscDevice for Device {
         let device = kiocb.file();
         let mut kept = device.kept.lock();
 
-        *kept = KVec::new();
+        *kept = Kept::default();
         *kept = match request.number()? {
             1 => load(request, None),
             2 => {
@@ -187,11 +202,9 @@ impl<'a> Request<'a> {
     }
 }
 
-fn load(
-    mut request: Request<'_>,
-    signature: Option<(&[u8], Keyring)>,
-) -> Result<KVec<KeptOpen>> {
-    let [maps, progs, commands, len] = [
+fn load(mut request: Request<'_>, signature: Option<(&[u8], Keyring)>) -> Result<Kept> {
+    let [maps, progs, commands, ops, len] = [
+        request.number()?,
         request.number()?,
         request.number()?,
         request.number()?,
@@ -220,10 +233,10 @@ fn load(
     for _ in 0..progs {
         let def = ProgDef {
             attr: request.number()?,
+            prog_type: request.number()?,
             // SAFETY: as above.
             name: unsafe { request.name() }?,
             section: c"",
-            prog_type: 0,
             expected_attach_type: 0,
             args: None,
         };
@@ -247,9 +260,64 @@ fn load(
             4 => Command::Find(a, name),
             5 => Command::LoadProg(a),
             6 => Command::PutProg(a, b),
+            7 => Command::LoadLayout,
+            8 => Command::FindType(a, name),
             _ => return Err(EINVAL),
         };
         command_list.push((record, command), GFP_KERNEL)?;
+    }
+
+    let [layout, enum_count] = match ops {
+        0 => [0, 0],
+        _ => [request.number()?, request.number()?],
+    };
+    let mut enums = KVec::new();
+    let mut members = KVec::new();
+    let mut ops_defs = KVec::new();
+
+    for _ in 0..ops {
+        let [map, module, link, value, size, count] = [
+            request.number()?,
+            request.number()?,
+            request.number()?,
+            request.number()?,
+            request.number()?,
+            request.number()?,
+        ];
+        // SAFETY: as above.
+        let value_type = unsafe { request.name() }?;
+        let mut of_map = KVec::new();
+
+        for _ in 0..count {
+            let member = MemberDef {
+                offset: request.number()?,
+                size: request.number()?,
+                is_callback: request.number()? != 0,
+                // SAFETY: as above.
+                name: unsafe { request.name() }?,
+            };
+            of_map.push(member, GFP_KERNEL)?;
+        }
+        let def = OpsDef {
+            map: map as usize,
+            value_type,
+            module,
+            link: link != 0,
+            value,
+            size,
+            // SAFETY: it stays where it is when it goes into the list, which lives to the end of this function.
+            members: unsafe { &*core::ptr::from_ref(&*of_map) },
+        };
+        members.push(of_map, GFP_KERNEL)?;
+        ops_defs.push(def, GFP_KERNEL)?;
+    }
+
+    for _ in 0..enum_count {
+        let def = EnumDef {
+            map: request.number()? as usize,
+            offset: request.number()?,
+        };
+        enums.push(def, GFP_KERNEL)?;
     }
 
     // SAFETY: they live to the end of this function, and so does what is made of them: errors are said here.
@@ -260,6 +328,11 @@ fn load(
             btf,
             maps: &*core::ptr::from_ref(&*map_defs),
             progs: &*core::ptr::from_ref(&*prog_defs),
+            ops: (ops > 0).then_some(StructOps {
+                layout,
+                maps: &*core::ptr::from_ref(&*ops_defs),
+                enums: &*core::ptr::from_ref(&*enums),
+            }),
             commands: &*core::ptr::from_ref(&*command_list),
         }
     };
@@ -280,10 +353,13 @@ fn load(
         pr_info!("{}\n", loaded.verdict());
     }
 
-    Ok(loaded.keep_all_open().inspect_err(|e| pr_err!("{e}\n"))?)
+    Ok(Kept {
+        _registered: loaded.register_all().inspect_err(|e| pr_err!("{e}\n"))?,
+        _open: loaded.keep_all_open().inspect_err(|e| pr_err!("{e}\n"))?,
+    })
 }
 
-fn load_apart(request: Request<'_>) -> Result<KVec<KeptOpen>> {
+fn load_apart(request: Request<'_>) -> Result<Kept> {
     let mut data = KVVec::new();
 
     data.extend_from_slice(request.0, GFP_KERNEL)?;
@@ -294,7 +370,10 @@ fn load_apart(request: Request<'_>) -> Result<KVec<KeptOpen>> {
         skel.load()?.keep_all_open()
     };
 
-    Ok(kept().inspect_err(|e| pr_err!("{e}\n"))?)
+    Ok(Kept {
+        _open: kept().inspect_err(|e| pr_err!("{e}\n"))?,
+        ..Kept::default()
+    })
 }
 
 // What libbpf's loader progs have as context: a head of six words (size, `BPF_SKEL_KERNEL`, and four that stay
@@ -303,7 +382,7 @@ const HEAD: usize = 6;
 const MAP: usize = 4;
 const BPF_SKEL_KERNEL: u32 = 1;
 
-fn load_libbpfs(mut request: Request<'_>) -> Result<KVec<KeptOpen>> {
+fn load_libbpfs(mut request: Request<'_>) -> Result<Kept> {
     let [maps, progs, data_len, insns_len] = [
         request.number()?,
         request.number()?,
@@ -348,7 +427,10 @@ fn load_libbpfs(mut request: Request<'_>) -> Result<KVec<KeptOpen>> {
         );
         return Err(EBADF);
     }
-    Ok(kept)
+    Ok(Kept {
+        _open: kept,
+        ..Kept::default()
+    })
 }
 
 fn run_libbpfs(data: &[u8], insns: &[u8], ctx: &mut [u32]) -> Result {

@@ -54,6 +54,7 @@ unsafe impl Object for RustBpfEarly {
                 attr: 584,
             },
         ],
+        ops: None,
         commands: &[
             // From this record of the table on:
             (1, Command::LoadBtf),

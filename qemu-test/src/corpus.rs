@@ -259,6 +259,7 @@ fn request(order: ByteOrder, skeleton: &Skeleton, max_entries: &[u32]) -> Vec<u8
         skeleton.maps.len(),
         skeleton.progs.len(),
         skeleton.commands.len(),
+        skeleton.ops.len(),
         skeleton.data.len(),
     ]);
     words.number(skeleton.btf.unwrap_or(0));
@@ -270,6 +271,7 @@ fn request(order: ByteOrder, skeleton: &Skeleton, max_entries: &[u32]) -> Vec<u8
     }
     for prog in &skeleton.progs {
         words.number(prog.attr);
+        words.number(prog.prog_type);
         words.name(&prog.name);
     }
     for command in &skeleton.commands {
@@ -281,10 +283,34 @@ fn request(order: ByteOrder, skeleton: &Skeleton, max_entries: &[u32]) -> Vec<u8
             What::Find { prog, name } => (4, *prog, 0, &**name),
             What::LoadProg(prog) => (5, *prog, 0, ""),
             What::PutProg { map, prog } => (6, *map, *prog, ""),
+            What::LoadLayout => (7, 0, 0, ""),
+            What::FindType { map, name } => (8, *map, 0, &**name),
         };
         words.number(command.record);
         words.numbers(&[op, a, b]);
         words.name(name);
+    }
+    if let Some(layout) = skeleton.layout {
+        words.numbers(&[layout as usize, skeleton.enums.len()]);
+    }
+    for ops in &skeleton.ops {
+        let of = &ops.of;
+        words.number(of.map as u32);
+        words.number(ops.module);
+        words.number(of.link.into());
+        words.number(ops.value);
+        words.number(of.layout.size);
+        words.number(of.members.len() as u32);
+        words.name(&format!("bpf_struct_ops_{}", of.kernel_type));
+        for member in &of.members {
+            words.number(member.offset);
+            words.number(member.size);
+            words.number(member.data.is_none().into());
+            words.name(&member.name);
+        }
+    }
+    for of in &skeleton.enums {
+        words.numbers(&[of.map, of.offset as usize]);
     }
     let mut data = skeleton.data.clone();
     for (map, size) in skeleton.maps.iter().zip(max_entries) {

@@ -12,6 +12,7 @@
 use crate::commands::attr::{map_create, prog_load};
 use crate::commands::{Command, How, LoadProg, NewMap, Symbol, Use};
 use crate::insn::LD_IMM64;
+use crate::names;
 use crate::skeleton::ByteOrder;
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +26,8 @@ const STR_OFF: usize = 4;
 const STR_LEN: usize = 5;
 
 /// Kinds of types.
-mod kind {
+#[allow(missing_docs, reason = "names stay with C")]
+pub(crate) mod kind {
     pub const INT: u32 = 1;
     pub const PTR: u32 = 2;
     pub const ARRAY: u32 = 3;
@@ -123,7 +125,7 @@ impl Type {
 
 /// BTF, taken apart.
 #[derive(Debug, PartialEq)]
-struct Btf {
+pub(crate) struct Btf {
     byte_order: ByteOrder,
     /// The first has number 1.
     types: Vec<Type>,
@@ -131,7 +133,7 @@ struct Btf {
 }
 
 impl Btf {
-    fn read(bytes: &[u8], byte_order: ByteOrder) -> Option<Self> {
+    pub(crate) fn read(bytes: &[u8], byte_order: ByteOrder) -> Option<Self> {
         let word =
             |bytes: &[u8], at: usize| byte_order.read_u32(bytes, u32::try_from(at * 4).ok()?);
         let header = |at| word(bytes, at).map(|word| word as usize);
@@ -158,7 +160,26 @@ impl Btf {
         })
     }
 
-    fn write(&self, header: &[u8]) -> Vec<u8> {
+    /// Adds a type and gives its number. `of` is its size, or the type that it is made of.
+    pub(crate) fn add(&mut self, name: &str, kind: u32, count: u32, of: u32, rest: &[u32]) -> u32 {
+        let name = match name {
+            "" => 0,
+            name => self.add_string(name),
+        };
+        let words = [&[name, kind << 24 | count, of], rest].concat();
+        self.types.push(Type { words });
+        self.types.len() as u32
+    }
+
+    /// Adds a string and gives its place.
+    pub(crate) fn add_string(&mut self, text: &str) -> u32 {
+        let at = self.strings.len() as u32;
+        self.strings.extend(text.as_bytes());
+        self.strings.push(0);
+        at
+    }
+
+    pub(crate) fn write(&self, header: &[u8]) -> Vec<u8> {
         let types = self.types.iter().flat_map(|ty| &ty.words);
         let types: Vec<u8> = types.flat_map(|word| self.byte_order.u32(*word)).collect();
         let mut bytes = header[..HEADER].to_vec();
@@ -344,7 +365,7 @@ fn read(commands: &[Command], byte_order: ByteOrder) -> Result<Option<(Btf, Vec<
 
 fn loads(commands: &[Command]) -> impl Iterator<Item = &LoadProg> {
     commands.iter().filter_map(|command| match command {
-        Command::LoadProg(load) => Some(&**load),
+        Command::LoadProg(load) | Command::LoadLayout(load) => Some(&**load),
         _ => None,
     })
 }
@@ -370,7 +391,7 @@ pub fn find_by_name(commands: &mut [Command], byte_order: ByteOrder) -> Result<(
         let ty = btf.get(id)?;
         let name = String::from_utf8_lossy(btf.string(ty.words[NAME])?).into_owned();
         // What follows is the object's own: a flavour.
-        let name = name.split("___").next().unwrap_or_default().to_owned();
+        let name = names::without_flavour(&name).to_owned();
         (!name.is_empty()).then(|| Symbol {
             name,
             kind: Some(ty.kind()),
@@ -446,7 +467,7 @@ pub fn shrink(commands: &mut [Command], byte_order: ByteOrder) -> Result<()> {
                 marks.keep(byte_order.read_u32(&map.attr, at as u32).unwrap_or(0));
             }
         }
-        if let Command::LoadProg(load) = command {
+        if let Command::LoadProg(load) | Command::LoadLayout(load) = command {
             FUNC_TYPE
                 .read(&load.func_info, byte_order)
                 .for_each(|id| marks.keep(id));
@@ -506,7 +527,7 @@ pub fn shrink(commands: &mut [Command], byte_order: ByteOrder) -> Result<()> {
                 }
             }
         }
-        if let Command::LoadProg(load) = command {
+        if let Command::LoadProg(load) | Command::LoadLayout(load) = command {
             FUNC_TYPE.change(&mut load.func_info, byte_order, |id| new.ty(id));
             RELO_TYPE.change(&mut load.core_relos, byte_order, |id| new.ty(id));
             for column in [FILE, LINE] {

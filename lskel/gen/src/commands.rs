@@ -5,8 +5,11 @@
 //! Where the recording is wrong the list is right: a symbol is weak if the object says so, a target in a module is
 //! looked up by the name of its function, prog arrays are filled, and `.kconfig` is in the object's byte order.
 
+use crate::btf;
 use crate::insn::{self, INSN_SIZE};
+use crate::names;
 use crate::object::{Object, Recording};
+use crate::ops::Ops;
 use crate::recording::{self, Action};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -49,6 +52,8 @@ pub enum Command {
         /// Its number.
         map: usize,
     },
+    /// Loads the prog that asks for the layout of the kernel's structs.
+    LoadLayout(Box<LoadProg>),
     /// Loads a prog.
     LoadProg(Box<LoadProg>),
     /// Puts a prog into a prog array.
@@ -69,6 +74,8 @@ pub struct NewMap {
     pub attr: Vec<u8>,
     /// Whether it takes the fd of the BTF.
     pub btf: bool,
+    /// The kernel's type of its value, if that is one of the kernel's.
+    pub value_type: Option<Symbol>,
 }
 
 /// How a prog is loaded.
@@ -131,6 +138,9 @@ pub enum How {
     TypeId,
 }
 
+/// In `map_flags`: a link registers what is in the map.
+const F_LINK: u32 = 1 << 13;
+
 /// Commands of bpf(2).
 pub mod cmd {
     #![allow(missing_docs, reason = "names stay with C")]
@@ -150,11 +160,17 @@ pub mod attr {
         pub const SIZE: u32 = 28;
     }
     pub mod map_create {
+        pub const MAP_TYPE: u32 = 0;
+        pub const KEY_SIZE: u32 = 4;
+        pub const VALUE_SIZE: u32 = 8;
         pub const MAX_ENTRIES: u32 = 12;
+        pub const MAP_FLAGS: u32 = 16;
         pub const INNER_MAP_FD: u32 = 20;
         pub const BTF_FD: u32 = 48;
         pub const BTF_KEY_TYPE_ID: u32 = 52;
         pub const BTF_VALUE_TYPE_ID: u32 = 56;
+        pub const BTF_VMLINUX_VALUE_TYPE_ID: u32 = 60;
+        pub const VALUE_TYPE_BTF_OBJ_FD: u32 = 72;
     }
     pub mod map_update {
         pub const MAP_FD: u32 = 0;
@@ -163,10 +179,12 @@ pub mod attr {
         pub const SIZE: u32 = 24;
     }
     pub mod prog_load {
+        pub const PROG_TYPE: u32 = 0;
         pub const INSN_CNT: u32 = 4;
         pub const INSNS: u32 = 8;
         pub const LICENSE: u32 = 16;
         pub const LOG_BUF: u32 = 32;
+        pub const PROG_FLAGS: u32 = 44;
         pub const PROG_NAME: u32 = 48;
         pub const PROG_BTF_FD: u32 = 72;
         pub const FUNC_INFO_REC_SIZE: u32 = 76;
@@ -229,12 +247,64 @@ pub fn read(object: &Object) -> Result<Vec<Command>> {
             object.maps.len()
         )));
     }
+    restore_ops(object, &mut commands);
     commands.extend(object.slots.iter().map(|slot| Command::PutProg {
         map: slot.map,
         index: slot.index,
         prog: slot.prog,
     }));
     Ok(commands)
+}
+
+/// Makes struct_ops of what libbpf was shown in their place.
+fn restore_ops(object: &Object, commands: &mut [Command]) {
+    let set = |attr: &mut Vec<u8>, field: u32, number: u32| {
+        let end = field as usize + 4;
+        if attr.len() < end {
+            attr.resize(end, 0);
+        }
+        attr[field as usize..end].copy_from_slice(&object.byte_order.u32(number));
+    };
+    let is_struct = |name: String| Symbol {
+        name,
+        kind: Some(btf::kind::STRUCT),
+        weak: false,
+    };
+    for command in commands {
+        match command {
+            Command::CreateMap { map, new, .. } => {
+                let Some(ops) = object.ops.iter().find(|ops| ops.map == *map) else {
+                    continue;
+                };
+                let flags = if ops.link { F_LINK } else { 0 };
+                for (field, number) in [
+                    (map_create::MAP_TYPE, object.maps[*map].map_type),
+                    (map_create::KEY_SIZE, object.maps[*map].key_size),
+                    // The runtime knows it.
+                    (map_create::VALUE_SIZE, 0),
+                    (map_create::MAX_ENTRIES, object.maps[*map].max_entries),
+                    (map_create::MAP_FLAGS, flags),
+                    (map_create::VALUE_TYPE_BTF_OBJ_FD, 0),
+                ] {
+                    set(&mut new.attr, field, number);
+                }
+                new.btf = true;
+                new.value_type = Some(is_struct(format!("bpf_struct_ops_{}", ops.kernel_type)));
+            }
+            Command::LoadProg(load) => {
+                let calls = |ops: &&Ops| {
+                    let mut progs = ops.members.iter().map(|m| ops.prog(m, object.byte_order));
+                    progs.any(|prog| prog == Some(load.prog))
+                };
+                if let Some(ops) = object.ops.iter().find(calls) {
+                    let prog_type = object.progs[load.prog].prog_type;
+                    set(&mut load.attr, prog_load::PROG_TYPE, prog_type);
+                    load.target = Some(is_struct(ops.kernel_type.clone()));
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// What was looked up last.
@@ -448,7 +518,11 @@ impl<'a> Reader<'a> {
     }
 
     fn use_found(&mut self, how: How) -> Result<()> {
-        let symbol = self.take_found("a symbol that was not looked up")?;
+        let mut symbol = self.take_found("a symbol that was not looked up")?;
+        // libbpf's gen_loader forgets that functions have flavours, too.
+        if how == How::Call {
+            symbol.name = names::without_flavour(&symbol.name).to_owned();
+        }
         self.use_symbol(symbol, how)
     }
 
@@ -496,6 +570,7 @@ impl<'a> Reader<'a> {
                 let new = NewMap {
                     attr: self.bytes(attr, size)?,
                     btf: self.takes(attr + map_create::BTF_FD, self.btf_slot)?,
+                    value_type: None,
                 };
                 if self.takes(attr + map_create::INNER_MAP_FD, self.inner_slot)?
                     != self.inner.is_some()
@@ -678,6 +753,8 @@ mod tests {
             byte_order: ByteOrder::Little,
             maps: Vec::new(),
             progs: vec![prog("first"), prog("second")],
+            ops: Vec::new(),
+            enums: Vec::new(),
             slots: Vec::new(),
             weak: Vec::new(),
             globals: Globals::default(),

@@ -82,13 +82,13 @@ impl<'data> Elf<'data> {
         }
         for section in self.file.sections() {
             let name = section.name().unwrap_or_default();
-            if [".struct_ops", ".struct_ops.link"].contains(&name.trim_start_matches('?')) {
+            if ["?.struct_ops", "?.struct_ops.link"].contains(&name) {
                 return Err(Error::unsupported(
                     format!(
-                        "section '{name}' has {}: libbpf's gen_loader has no struct_ops",
+                        "section '{name}' has {}, not to be created unless a program asks for it",
                         self.symbols_in(name, "struct_ops map")
                     ),
-                    "load this object with libbpf",
+                    "leave the ? out: it is registered only when the module says so",
                 ));
             }
             if name == ".jumptables" && section.size() != 0 {
@@ -148,14 +148,21 @@ impl<'data> Elf<'data> {
             .ok()
     }
 
-    /// The relocations of section `.maps`.
-    pub fn map_relocations(&self) -> Vec<Relocation> {
+    /// What a section holds.
+    pub fn content(&self, section: &str) -> &'data [u8] {
+        self.section(section)
+            .and_then(|section| section.data().ok())
+            .unwrap_or_default()
+    }
+
+    /// The relocations of a section.
+    pub fn relocations(&self, section: &str) -> Vec<Relocation> {
         let endian = self.file.endian();
         let word = |place: usize| {
             let bytes = self.bytes.get(place..place + 8)?.try_into().ok()?;
             Some(endian.read_u64_bytes(bytes))
         };
-        let Some((_, start, size)) = self.rel_maps() else {
+        let Some((_, start, size)) = self.rel(section) else {
             return Vec::new();
         };
         (start..start.saturating_add(size))
@@ -173,7 +180,7 @@ impl<'data> Elf<'data> {
     /// The object with no relocations of section `.maps` but these.
     pub fn keep_map_relocations(&self, keep: &[Relocation]) -> Vec<u8> {
         let mut bytes = self.bytes.to_vec();
-        let Some((header, start, _)) = self.rel_maps() else {
+        let Some((header, start, _)) = self.rel(".maps") else {
             return bytes;
         };
         for (i, relocation) in keep.iter().enumerate() {
@@ -186,10 +193,10 @@ impl<'data> Elf<'data> {
         bytes
     }
 
-    /// Where section `.rel.maps` has its header, and where in the file it starts, and its size.
-    fn rel_maps(&self) -> Option<(usize, usize, usize)> {
+    /// Where the relocations of a section have their header, and where in the file they start, and their size.
+    fn rel(&self, section: &str) -> Option<(usize, usize, usize)> {
         let endian = self.file.endian();
-        let section = self.section(".rel.maps")?;
+        let section = self.section(&format!(".rel{section}"))?;
         let (start, size) = section.elf_section_header().file_range(endian)?;
         let header = self.file.elf_header();
         let place = header.e_shoff(endian) as usize

@@ -11,7 +11,7 @@ use crate::args::Takes;
 use crate::globals::{Kind, Layout, Section};
 use crate::input::Input;
 use crate::names;
-use crate::skeleton::{ByteOrder, Map, Prog, Skeleton, What};
+use crate::skeleton::{ByteOrder, Map, Ops, Prog, Skeleton, What};
 use crate::{Options, Result};
 
 /// rustfmt's line width.
@@ -108,6 +108,7 @@ pub fn rust(
     named.object(&mut out);
     named.ids(&mut out);
     named.globals(&mut out);
+    named.ops(&mut out);
     named.args(&mut out);
     Ok(out.text)
 }
@@ -140,7 +141,10 @@ impl Named<'_> {
             imports.extend(["MapDef", "MapId"]);
         }
         if !self.progs.is_empty() {
-            imports.extend(["ProgDef", "ProgId"]);
+            imports.push("ProgDef");
+        }
+        if self.named_progs().next().is_some() {
+            imports.push("ProgId");
         }
         if !self.skeleton.commands.is_empty() {
             imports.push("Command");
@@ -160,12 +164,24 @@ impl Named<'_> {
         if self.arg_structs().next().is_some() {
             imports.push("Args");
         }
+        if !self.skeleton.ops.is_empty() {
+            if !self.skeleton.enums.is_empty() {
+                imports.push("EnumDef");
+            }
+            imports.extend(["Callback", "MemberDef", "Ops", "OpsDef", "OpsId", "StructOps"]);
+        }
         // As rustfmt has it: macros first.
         imports.sort_unstable_by_key(|name| (!name.starts_with(char::is_lowercase), *name));
         use_list(out, &self.options.runtime, &imports);
         if !self.maps.is_empty() || !self.progs.is_empty() {
             out.line("use kernel::bindings;");
         }
+    }
+
+    /// The progs that a user names, with their numbers: callbacks go by their struct_ops.
+    fn named_progs(&self) -> impl Iterator<Item = (usize, &(String, &Prog))> {
+        let progs = self.progs.iter().enumerate();
+        progs.filter(|(_, (_, prog))| prog.prog_type != libbpf_sys::BPF_PROG_TYPE_STRUCT_OPS)
     }
 
     /// What prog `number` takes, if it is one that is called.
@@ -235,6 +251,24 @@ impl Named<'_> {
                             prog_def(out, prog, self.takes(number))
                         });
                     });
+                    match skeleton.layout {
+                        None => out.line("ops: None,"),
+                        Some(layout) => out.block("ops: Some(StructOps {", "}),", |out| {
+                            out.line(format!("layout: {layout},"));
+                            list(out, "maps", &skeleton.ops, |out, number, ops| {
+                                let name = escape(&skeleton.maps[ops.of.map].name);
+                                out.line(format!("// {number}: `{name}`"));
+                                out.block("OpsDef {", "},", |out| ops_def(out, ops));
+                            });
+                            list(out, "enums", &skeleton.enums, |out, _, of| {
+                                out.block("EnumDef {", "},", |out| {
+                                    out.line(format!("// `{}`", escape(&of.name)));
+                                    out.line(format!("map: {},", of.map));
+                                    out.line(format!("offset: {},", of.offset));
+                                });
+                            });
+                        }),
+                    }
                     if skeleton.commands.is_empty() {
                         out.line("commands: &[],");
                         return;
@@ -290,7 +324,7 @@ impl Named<'_> {
                 }
             });
         }
-        if !self.progs.is_empty() {
+        if self.named_progs().next().is_some() {
             out.line("");
             out.line(format!(
                 "/// The progs of `{name}`, each with how it is attached."
@@ -298,7 +332,7 @@ impl Named<'_> {
             out.block("pub(crate) mod progs {", "}", |out| {
                 out.line("use super::*;");
                 out.line(format!("use {}::prog;", self.options.runtime));
-                for (number, (field, prog)) in self.progs.iter().enumerate() {
+                for (number, (field, prog)) in self.named_progs() {
                     out.line("");
                     out.line(format!("/// `SEC(\"{}\")`", escape(&prog.section)));
                     let kind = match self.takes(number) {
@@ -394,6 +428,37 @@ impl Named<'_> {
                 }
             });
         }
+    }
+
+    /// A name for each struct_ops map, and the type of what is in it.
+    fn ops(&self, out: &mut Text) {
+        let (name, object) = (&self.input.name, &self.object);
+        if self.skeleton.ops.is_empty() {
+            return;
+        }
+        out.line("");
+        out.line(format!("/// The struct_ops of `{name}`."));
+        out.block("pub(crate) mod ops {", "}", |out| {
+            out.line("use super::*;");
+            for (number, ops) in self.skeleton.ops.iter().enumerate() {
+                let of = &ops.of;
+                let (field, map) = &self.maps[of.map];
+                let kernel_type = escape(&of.kernel_type);
+                let doc = format!("What is in `{}`, a `struct {kernel_type}`.", escape(&map.name));
+                layout(out, &of.layout, &doc, &Style::of_ops());
+                out.line("");
+                out.line("// SAFETY: integers and arrays of them; each gap is a private field.");
+                out.line(format!("unsafe impl Ops for {} {{}}", of.layout.name));
+                out.line("");
+                let how = if of.link { ", registered by a link" } else { "" };
+                out.line(format!("/// `struct {kernel_type}`{how}."));
+                constant(
+                    out,
+                    &format!("{field}: OpsId<{object}, {}>", of.layout.name),
+                    &format!("OpsId::new::<{number}>()"),
+                );
+            }
+        });
     }
 
     /// The types of arguments.
@@ -567,6 +632,15 @@ impl Style {
         }
     }
 
+    fn of_ops() -> Self {
+        Self {
+            attrs: &["#[repr(C, align(8))]"],
+            wrapper: None,
+            types: "",
+            pads: "",
+        }
+    }
+
     /// Of what a prog takes, or of what is in it.
     fn of_args(is_arg: bool) -> Self {
         Self {
@@ -662,6 +736,25 @@ fn map_def(out: &mut Text, map: &Map) {
     out.line(format!("frozen: {},", map.frozen));
 }
 
+fn ops_def(out: &mut Text, ops: &Ops) {
+    let of = &ops.of;
+    let value_type = format!("bpf_struct_ops_{}", of.kernel_type);
+    out.line(format!("map: {},", of.map));
+    out.line(format!("value_type: {},", c_str(&value_type)));
+    out.line(format!("module: {},", ops.module));
+    out.line(format!("link: {},", of.link));
+    out.line(format!("value: {},", ops.value));
+    out.line(format!("size: {},", of.layout.size));
+    list(out, "members", &of.members, |out, _, member| {
+        out.block("MemberDef {", "},", |out| {
+            out.line(format!("name: {},", c_str(&member.name)));
+            out.line(format!("offset: {},", member.offset));
+            out.line(format!("size: {},", member.size));
+            out.line(format!("is_callback: {},", member.data.is_none()));
+        });
+    });
+}
+
 fn prog_def(out: &mut Text, prog: &Prog, takes: Option<&Takes>) {
     let prog_type = constant_name(
         // SAFETY: as above.
@@ -743,10 +836,12 @@ fn kind(prog: &Prog) -> &'static str {
 fn what(what: &What) -> String {
     let args = match what {
         What::LoadBtf => return "Command::LoadBtf".to_owned(),
+        What::LoadLayout => return "Command::LoadLayout".to_owned(),
         What::CreateMap(map) => format!("CreateMap({map})"),
         What::UpdateMap(map) => format!("UpdateMap({map})"),
         What::FreezeMap(map) => format!("FreezeMap({map})"),
         What::Find { prog, name } => format!("Find({prog}, {})", c_str(name)),
+        What::FindType { map, name } => format!("FindType({map}, {})", c_str(name)),
         What::LoadProg(prog) => format!("LoadProg({prog})"),
         What::PutProg { map, prog } => format!("PutProg({map}, {prog})"),
     };

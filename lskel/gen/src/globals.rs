@@ -80,8 +80,8 @@ pub enum Kind {
 /// A type that was understood.
 pub(crate) struct Known {
     pub(crate) kind: Kind,
-    size: u32,
-    align: u32,
+    pub(crate) size: u32,
+    pub(crate) align: u32,
 }
 
 /// How deep types may be nested: more than C programmers do, and less than the stack holds.
@@ -90,11 +90,7 @@ const MAX_DEPTH: usize = 32;
 impl Globals {
     /// Reads the sections that have maps, and what progs take.
     pub(crate) fn read(btf: &Btf<'_>, maps: &[Map], progs: &[Prog]) -> Result<Self> {
-        let mut reader = Reader {
-            btf,
-            structs: Vec::new(),
-            ids: Vec::new(),
-        };
+        let mut reader = Reader::new(btf);
         let mut sections = Vec::new();
         for (number, map) in maps.iter().enumerate().filter(|(_, map)| map.internal) {
             // As in `iterator.rodata`: libbpf puts the object's name before the section's.
@@ -178,7 +174,15 @@ pub(crate) struct Reader<'a, 'b> {
     ids: Vec<TypeId>,
 }
 
-impl Reader<'_, '_> {
+impl<'a, 'b> Reader<'a, 'b> {
+    pub(crate) fn new(btf: &'a Btf<'b>) -> Self {
+        Self {
+            btf,
+            structs: Vec::new(),
+            ids: Vec::new(),
+        }
+    }
+
     /// The variables that are visible outside of their C file.
     fn section(&mut self, section: &DataSec<'_>, size: u32) -> Layout {
         let mut fields = Vec::new();
@@ -342,7 +346,7 @@ impl Reader<'_, '_> {
 }
 
 /// None if the fields overlap, or are not where Rust could put them.
-fn layout(name: String, mut fields: Vec<(String, u32, Known)>, size: u32) -> Option<Layout> {
+pub(crate) fn layout(name: String, mut fields: Vec<(String, u32, Known)>, size: u32) -> Option<Layout> {
     fields.sort_by_key(|(_, offset, _)| *offset);
     let mut end = 0;
     let mut align = 1;

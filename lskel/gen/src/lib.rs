@@ -25,11 +25,13 @@ pub mod globals;
 mod host;
 pub mod input;
 pub mod insn;
+pub mod layout;
 pub mod libbpf;
 pub mod listing;
 pub mod lock;
 pub mod names;
 pub mod object;
+pub mod ops;
 pub mod output;
 pub mod recording;
 pub mod sign;
@@ -85,6 +87,7 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 pub fn skeleton(request: &worker::Request, worker: &worker::Worker) -> Result<skeleton::Skeleton> {
     let object = worker.run(request)?;
     let mut commands = commands::read(&object)?;
+    layout::add(&object, &mut commands)?;
     if request.no_line_info {
         commands::drop_line_info(&mut commands);
     }
@@ -108,6 +111,13 @@ pub fn generate(input: &input::Input, options: &Options, worker: &worker::Worker
         let request = options.request(&input.name, object);
         let skeleton = skeleton(&request, worker).map_err(|e| e.in_object(&object.label))?;
         let stem = format!("{}.lskel-{}", input.name, object.byte_order);
+        if options.signer.is_some() && !skeleton.ops.is_empty() {
+            return Err(Error::unsupported(
+                "an object with struct_ops cannot be signed",
+                "what the kernel's layout is is no part of what is signed",
+            )
+            .in_object(&object.label));
+        }
         let signature = options
             .signer
             .as_ref()

@@ -8,11 +8,12 @@
 use crate::elf::{Elf, Relocation};
 use crate::globals::{self, Globals};
 use crate::object::{Map, Object, Prog, Recording, Slot};
+use crate::ops::{self, Ops};
 use crate::worker::Request;
 use crate::{host, Error, Result};
 use libbpf_rs::btf::types::{DataSec, Var};
 use libbpf_rs::btf::{Btf, BtfType};
-use libbpf_rs::{AsRawLibbpf, ObjectBuilder, OpenObject, PrintLevel};
+use libbpf_rs::{AsRawLibbpf, MapType, ObjectBuilder, OpenObject, PrintLevel, ProgramType};
 use std::ffi::{c_char, CStr, CString};
 use std::fs;
 use std::ops::Range;
@@ -22,7 +23,6 @@ use std::sync::Mutex;
 mod kind {
     pub const MAP_PROG_ARRAY: u32 = 3;
     pub const MAPS_OF_MAPS: [u32; 2] = [12, 13];
-    pub const MAP_STRUCT_OPS: u32 = 26;
     pub const PROG_STRUCT_OPS: u32 = 27;
     pub const PROG_EXT: u32 = 28;
 }
@@ -67,26 +67,37 @@ pub fn run(request: &Request) -> Result<Object> {
     if !slots.is_empty() {
         bytes = elf.keep_map_relocations(&others);
     }
+    let callbacks = ops::callbacks(&elf);
     // Each load takes an object of its own.
     let reopen = || {
         let mut object = open(&request.name, &kconfig.text, &bytes)?;
-        select_progs(&mut object, request)?;
+        select_progs(&mut object, request, &callbacks)?;
         Ok(object)
     };
     let object = reopen()?;
     check_maps(&object)?;
-    check_progs(&object)?;
+    check_progs(&object, &callbacks)?;
     let slots = resolve_slots(&object, slots)?;
     let maps = maps(&object);
     let progs = progs(&object);
     let globals = Globals::read(&btf(&object)?, &maps, &progs)?;
+    let ops = Ops::read(&btf(&object)?, &elf, &maps, &progs)?;
     let mut recordings = Vec::new();
-    record_progs(&reopen, 0..progs.len(), &mut recordings)?;
+    let hidden = || {
+        let mut object = reopen()?;
+        hide_ops(&mut object)?;
+        Ok(object)
+    };
+    record_progs(&hidden, 0..progs.len(), &mut recordings)?;
     Ok(Object {
         byte_order: request.byte_order,
-        globals,
         maps,
         progs,
+        enums: match ops[..] {
+            [] => Vec::new(),
+            _ => ops::enums(&globals),
+        },
+        ops,
         slots,
         weak: externs
             .into_iter()
@@ -94,6 +105,7 @@ pub fn run(request: &Request) -> Result<Object> {
             .map(|e| e.name)
             .collect(),
         recordings,
+        globals,
     })
 }
 
@@ -182,11 +194,37 @@ fn kconfig(request: &Request, externs: &[String]) -> Result<Kconfig> {
     Ok(Kconfig { text, release })
 }
 
-/// Turns on the progs that were asked for by name.
-fn select_progs(object: &mut OpenObject, request: &Request) -> Result<()> {
+/// Hides struct_ops from libbpf, whose gen_loader does not have them: `commands.rs` knows what they are.
+fn hide_ops(object: &mut OpenObject) -> Result<()> {
+    for mut map in object.maps_mut() {
+        if map.map_type() == MapType::StructOps {
+            // A kind for which libbpf leaves out the BTF of key and value.
+            map.set_type(MapType::PerfEventArray)
+                .and_then(|()| map.set_value_size(4))
+                .and_then(|()| map.set_map_flags(0))
+                .map_err(|e| error("hide a struct_ops map", &e.to_string()))?;
+        }
+    }
+    for mut prog in object.progs_mut() {
+        if prog.prog_type() == ProgramType::StructOps {
+            let section = prog.section().to_string_lossy();
+            let sleeps = section.trim_start_matches('?').starts_with("struct_ops.s");
+            // libbpf sees to this flag by the section, which counts no more once there is another type.
+            prog.set_flags(if sleeps { libbpf_sys::BPF_F_SLEEPABLE } else { 0 });
+            prog.set_prog_type(ProgramType::RawTracepoint);
+        }
+    }
+    Ok(())
+}
+
+/// Turns on the progs that were asked for by name, and those that struct_ops call.
+fn select_progs(object: &mut OpenObject, request: &Request, callbacks: &[String]) -> Result<()> {
     let mut missing = request.load.clone();
     for mut prog in object.progs_mut() {
         let name = prog.name().to_string_lossy().into_owned();
+        if callbacks.contains(&name) {
+            prog.set_autoload(true);
+        }
         if request.load.contains(&name) {
             prog.set_autoload(true);
             missing.retain(|load| *load != name);
@@ -226,21 +264,16 @@ fn check_maps(object: &OpenObject) -> Result<()> {
                 "declare them: __array(values, struct { … })",
             ));
         }
-        if map_type == kind::MAP_STRUCT_OPS {
-            return Err(Error::unsupported(
-                format!("map '{name}' is a struct_ops, which libbpf's gen_loader does not have"),
-                "load this object with libbpf",
-            ));
-        }
     }
     Ok(())
 }
 
-fn check_progs(object: &OpenObject) -> Result<()> {
+fn check_progs(object: &OpenObject, callbacks: &[String]) -> Result<()> {
     let mut loaded = 0;
     for prog in object.progs().filter(|prog| prog.autoload()) {
         loaded += 1;
         let raw = prog.as_libbpf_object().as_ptr();
+        let is_callback = callbacks.iter().any(|name| prog.name() == &**name);
         let prog = format!(
             "prog '{}' (SEC(\"{}\"))",
             prog.name().to_string_lossy(),
@@ -254,10 +287,10 @@ fn check_progs(object: &OpenObject) -> Result<()> {
                     "use one of libbpf's section names, as in SEC(\"tp_btf/sched_switch\")",
                 ))
             }
-            kind::PROG_STRUCT_OPS => {
+            kind::PROG_STRUCT_OPS if !is_callback => {
                 return Err(Error::unsupported(
-                    format!("{prog} is of a struct_ops, which libbpf's gen_loader does not have"),
-                    "load this object with libbpf",
+                    format!("{prog} is in no struct_ops map"),
+                    "put it into one, or a ? before its section's name",
                 ))
             }
             kind::PROG_EXT => {
@@ -300,7 +333,7 @@ fn prog_array_slots(
     let mut others = Vec::new();
     let btf = btf(object)?;
     let vars = map_vars(&btf);
-    for relocation in elf.map_relocations() {
+    for relocation in elf.relocations(".maps") {
         let var = vars
             .iter()
             .find(|var| (var.offset..var.offset + var.size).contains(&relocation.offset));

@@ -48,6 +48,16 @@ const COMMANDS: &[Command] = &[
             ("btf_fd", map_create::BTF_FD, Number),
             ("btf_key_type_id", map_create::BTF_KEY_TYPE_ID, Number),
             ("btf_value_type_id", map_create::BTF_VALUE_TYPE_ID, Number),
+            (
+                "btf_vmlinux_value_type_id",
+                map_create::BTF_VMLINUX_VALUE_TYPE_ID,
+                Number,
+            ),
+            (
+                "value_type_btf_obj_fd",
+                map_create::VALUE_TYPE_BTF_OBJ_FD,
+                Number,
+            ),
             ("map_extra", 64, Wide),
         ],
     ),
@@ -158,6 +168,17 @@ pub fn text(input: &Input, byte_order: ByteOrder, skeleton: &Skeleton) -> String
             let _ = writeln!(out, "{slot:6}: {line}");
         }
     }
+    for ops in &skeleton.ops {
+        let name = &skeleton.maps[ops.of.map].name;
+        let (size, value) = (ops.of.layout.size, ops.value);
+        let _ = writeln!(
+            out,
+            "\nWhat is in map {name}, a {}: {size} bytes from data+{value:#x}, with the number of a prog, from 1, for \
+             each callback",
+            ops.of.kernel_type,
+        );
+        data.dump(&mut out, value, size);
+    }
     for map in &skeleton.maps {
         if let Some(value) = map.value {
             let _ = writeln!(
@@ -188,7 +209,9 @@ impl<'a> Data<'a> {
             byte_order,
             pointers: BTreeMap::new(),
             copies: BTreeMap::new(),
-            cells: maps.chain(progs).enumerate().map(cell).collect(),
+            cells: (maps.chain(progs).enumerate().map(cell))
+                .chain(skeleton.layout.map(|at| (at, "the fd of the layout prog".into())))
+                .collect(),
             insns: Vec::new(),
         }
     }

@@ -17,6 +17,17 @@ const KEYWORDS: &[&str] = &[
 /// Words that cannot be one even as `r#…`.
 const NEVER: &[&str] = &["_", "crate", "self", "Self", "super"];
 
+/// A name of the kernel without the object's flavour of it: `f` for `f___compat`.
+pub fn without_flavour(name: &str) -> &str {
+    // As libbpf and the kernel have it: the last three underscores between others.
+    let is_between = |at: usize| {
+        let around = (name[..at].chars().last(), name[at + 3..].chars().next());
+        matches!(around, (Some(before), Some(behind)) if before != '_' && behind != '_')
+    };
+    let at = name.rmatch_indices("___").map(|(at, _)| at).find(|at| is_between(*at));
+    at.map_or(name, |at| &name[..at])
+}
+
 /// A Rust identifier that resembles `name`.
 pub fn ident(name: &str) -> String {
     let mut ident: String = name
@@ -46,16 +57,23 @@ pub fn map_field(map: &Map) -> String {
 const TYPES: &[&str] = &[
     "Args",
     "CStr",
+    "Callback",
     "Command",
+    "EnumDef",
     "Frozen",
     "Globals",
     "MapDef",
     "MapId",
+    "MemberDef",
     "Object",
     "ObjectDef",
+    "Ops",
+    "OpsDef",
+    "OpsId",
     "ProgDef",
     "ProgId",
     "Section",
+    "StructOps",
     "Var",
     "Zeroable",
 ];
@@ -74,6 +92,15 @@ pub fn section_type(name: &str) -> String {
     let name = type_name(name);
     match TYPES.contains(&&*name) {
         true => name + "Globals",
+        false => name,
+    }
+}
+
+/// The name of the type of what is in a struct_ops map.
+pub fn ops_type(map: &str) -> String {
+    let name = type_name(map);
+    match TYPES.contains(&&*name) {
+        true => name + "Map",
         false => name,
     }
 }

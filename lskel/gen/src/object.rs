@@ -3,6 +3,7 @@
 //! What libbpf knows of an object, and what its gen_loader has recorded for it.
 
 use crate::globals::Globals;
+use crate::ops::{EnumGlobal, Ops};
 use crate::skeleton::ByteOrder;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,10 @@ pub struct Object {
     pub maps: Vec<Map>,
     /// The progs that are loaded, in libbpf's order.
     pub progs: Vec<Prog>,
+    /// The struct_ops maps.
+    pub ops: Vec<Ops>,
+    /// The globals that are to have the value of one of the kernel's enumerators.
+    pub enums: Vec<EnumGlobal>,
     /// What fills prog arrays, which gen_loader cannot do.
     pub slots: Vec<Slot>,
     /// The symbols that it can do without.

@@ -3,6 +3,7 @@
 //! A light skeleton: what the text stage writes down.
 
 use crate::globals::Globals;
+use crate::ops;
 use serde::{Deserialize, Serialize};
 
 /// An object's data, as `lskel/abi.rs` has it, and what is where in it.
@@ -16,6 +17,12 @@ pub struct Skeleton {
     pub btf: Option<u32>,
     /// What the records that can fail are for, by number of the record.
     pub commands: Vec<Command>,
+    /// Where the cell of the layout prog is, if the object has struct_ops.
+    pub layout: Option<u32>,
+    /// The struct_ops maps.
+    pub ops: Vec<Ops>,
+    /// The globals that get the value of an enumerator.
+    pub enums: Vec<ops::EnumGlobal>,
     /// Global variables.
     pub globals: Globals,
     /// What the loader prog works on, without the slack behind it.
@@ -65,6 +72,17 @@ pub struct Prog {
     pub attr: u32,
 }
 
+/// A struct_ops map of an object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ops {
+    /// What the object says of it.
+    pub of: ops::Ops,
+    /// Where the cell is that has an fd if the type is a module's.
+    pub module: u32,
+    /// Where its value is: a multiple of 8.
+    pub value: u32,
+}
+
 /// What a record is for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Command {
@@ -83,6 +101,15 @@ pub enum What {
     CreateMap(usize),
     /// A map is put into this map of maps.
     UpdateMap(usize),
+    /// The load of the layout prog.
+    LoadLayout,
+    /// The kernel's type of this map's value is looked up.
+    FindType {
+        /// The map.
+        map: usize,
+        /// The type's name.
+        name: String,
+    },
     /// The freezing of this map.
     FreezeMap(usize),
     /// Something is looked up in the kernel.
@@ -134,6 +161,14 @@ impl ByteOrder {
 
     /// The bytes of a number.
     pub fn u32(self, number: u32) -> [u8; 4] {
+        match self {
+            Self::Little => number.to_le_bytes(),
+            Self::Big => number.to_be_bytes(),
+        }
+    }
+
+    /// The bytes of a number.
+    pub fn u64(self, number: u64) -> [u8; 8] {
         match self {
             Self::Little => number.to_le_bytes(),
             Self::Big => number.to_be_bytes(),

@@ -12,25 +12,48 @@ use std::collections::BTreeMap;
 
 /// The errno of a symbol that is missing.
 const ENOENT: i32 = 2;
+/// In `map_flags`: the type of the value is one of a module.
+const F_VTYPE_BTF_OBJ_FD: u32 = 1 << 15;
 /// In an instruction that loads the address of a variable of the kernel: that it does.
 const PSEUDO_BTF_ID: u8 = 3;
 
 /// Lays out what the commands need, and the commands.
 pub fn lay_out(object: &Object, commands: &[Command]) -> Result<Skeleton> {
     let mut layout = Layout::new(object, commands)?;
-    let before = |command: &&Command| {
-        matches!(
-            command,
-            Command::LoadBtf { .. } | Command::CreateMap { .. } | Command::Value { .. }
-        )
+    // What has a type of the kernel's is created when the layout prog has run.
+    let before = |command: &&Command| match command {
+        Command::CreateMap { new, .. } => new.value_type.is_none(),
+        Command::LoadBtf { .. } | Command::LoadLayout(_) | Command::Value { .. } => true,
+        _ => false,
     };
     for command in commands.iter().filter(before) {
         layout.command(command)?;
+    }
+    for command in commands {
+        if let Command::CreateMap { map, new, .. } = command {
+            if let Some(value_type) = &new.value_type {
+                layout.find_type(*map, value_type);
+            }
+        }
     }
     // Here the runtime fills the maps.
     layout.end();
     for command in commands.iter().filter(|command| !before(command)) {
         layout.command(command)?;
+    }
+    for ops in &object.ops {
+        let value = layout.put(&ops.value);
+        let module = commands.iter().find_map(|command| match command {
+            Command::CreateMap { map, new, .. } if *map == ops.map => {
+                Some(layout.found(new.value_type.as_ref()?).1)
+            }
+            _ => None,
+        });
+        layout.skeleton.ops.push(skeleton::Ops {
+            of: ops.clone(),
+            module: module.unwrap_or(0),
+            value,
+        });
     }
     layout.finish()
 }
@@ -39,8 +62,10 @@ pub fn lay_out(object: &Object, commands: &[Command]) -> Result<Skeleton> {
 #[derive(Default)]
 struct Cells {
     progs: u32,
-    /// fds that are closed in any case: of the BTF, if there is one, then of inner maps.
+    /// fds that are closed in any case: of the BTF, if there is one, of the layout prog, then of inner maps.
     temporary: u32,
+    /// That of the layout prog, if there is one.
+    layout: u32,
     /// What the next inner map takes.
     inner: u32,
     /// What nobody reads.
@@ -65,7 +90,7 @@ impl Layout {
         let cell = |number: usize| abi::CELLS + 4 * number as u32;
         let (maps, progs) = (object.maps.len(), object.progs.len());
         let temporary = commands.iter().filter(|command| match command {
-            Command::LoadBtf { .. } => true,
+            Command::LoadBtf { .. } | Command::LoadLayout(_) => true,
             Command::CreateMap { inner, .. } => inner.is_some(),
             _ => false,
         });
@@ -77,22 +102,28 @@ impl Layout {
         let mut next = cell(scratch + 1).next_multiple_of(8);
         let mut found = BTreeMap::new();
         for command in commands {
-            let Command::LoadProg(load) = command else {
-                continue;
+            let (of, symbols): (String, Vec<&Symbol>) = match command {
+                Command::LoadProg(load) => (
+                    format!("prog '{}'", object.progs[load.prog].name),
+                    load.target
+                        .iter()
+                        .chain(load.uses.iter().map(|with| &with.symbol))
+                        .collect(),
+                ),
+                Command::CreateMap { map, new, .. } => (
+                    format!("map '{}'", object.maps[*map].name),
+                    new.value_type.iter().collect(),
+                ),
+                _ => continue,
             };
-            for symbol in load
-                .target
-                .iter()
-                .chain(load.uses.iter().map(|with| &with.symbol))
-            {
+            for symbol in symbols {
                 if found.contains_key(symbol) {
                     continue;
                 }
                 if symbol.name.len() + 1 > MAX_NAME {
                     return Err(Error::unsupported(
                         format!(
-                            "prog '{}' needs '{}', a name of {} bytes",
-                            object.progs[load.prog].name,
+                            "{of} needs '{}', a name of {} bytes",
                             symbol.name,
                             symbol.name.len()
                         ),
@@ -103,11 +134,14 @@ impl Layout {
                 next += 8;
             }
         }
+        let has_layout = !object.ops.is_empty();
         let temporary = cell(maps + progs);
+        let layout = temporary + 4 * u32::from(has_btf);
         let cells = Cells {
             progs: cell(maps),
             temporary,
-            inner: temporary + if has_btf { 4 } else { 0 },
+            layout,
+            inner: layout + 4 * u32::from(has_layout),
             scratch: cell(scratch),
             found,
         };
@@ -143,6 +177,8 @@ impl Layout {
                 progs: object.progs.iter().map(prog).collect(),
                 globals: object.globals.clone(),
                 data,
+                layout: has_layout.then_some(layout),
+                enums: object.enums.clone(),
                 ..Skeleton::default()
             },
         })
@@ -259,7 +295,16 @@ impl Layout {
                 );
                 self.skeleton.maps[*map].frozen = true;
             }
-            Command::LoadProg(load) => self.load_prog(load)?,
+            Command::LoadLayout(load) => {
+                let cell = self.cells.layout;
+                self.load_prog(load, cell, What::LoadLayout)?;
+            }
+            Command::LoadProg(load) => {
+                let prog = load.prog;
+                let cell = self.prog_cell(prog);
+                self.skeleton.progs[prog].attr =
+                    self.load_prog(load, cell, What::LoadProg(prog))?;
+            }
             Command::PutProg { map, index, prog } => {
                 let value = self.prog_cell(*prog);
                 let what = What::PutProg {
@@ -277,10 +322,11 @@ impl Layout {
     }
 
     fn create_map(&mut self, map: usize, new: &NewMap, inner: Option<u32>, fd: u32) -> u32 {
-        let used = match (new.btf, inner) {
-            (true, _) => map_create::BTF_FD + 4,
-            (false, Some(_)) => map_create::INNER_MAP_FD + 4,
-            (false, None) => map_create::MAX_ENTRIES + 4,
+        let used = match (&new.value_type, new.btf, inner) {
+            (Some(_), ..) => map_create::VALUE_TYPE_BTF_OBJ_FD + 4,
+            (None, true, _) => map_create::BTF_FD + 4,
+            (None, false, Some(_)) => map_create::INNER_MAP_FD + 4,
+            (None, false, None) => map_create::MAX_ENTRIES + 4,
         };
         let bytes = trimmed(&new.attr, used);
         let attr = self.put(bytes);
@@ -289,6 +335,14 @@ impl Layout {
         }
         if let Some(inner) = inner {
             self.copy(inner, attr + map_create::INNER_MAP_FD);
+        }
+        if let Some(symbol) = &new.value_type {
+            let (id, fd) = self.find_type(map, symbol);
+            self.copy(id, attr + map_create::BTF_VMLINUX_VALUE_TYPE_ID);
+            self.copy(fd, attr + map_create::VALUE_TYPE_BTF_OBJ_FD);
+            let flags = self.first_word(attr + map_create::MAP_FLAGS);
+            let flags = self.byte_order.read_u32(&flags, 0).unwrap_or(0);
+            self.record(abi::SET, fd, attr + map_create::MAP_FLAGS).c = flags | F_VTYPE_BTF_OBJ_FD;
         }
         self.bpf(
             cmd::MAP_CREATE,
@@ -317,23 +371,16 @@ impl Layout {
     }
 
     /// Where the id of a symbol, or the low half of its address, is found, and the fd or the high half.
-    fn find(&mut self, symbol: &Symbol, prog: usize) -> (u32, u32) {
-        let found = self
-            .cells
-            .found
-            .get(symbol)
-            .copied()
-            .unwrap_or(self.cells.scratch);
+    fn find(&mut self, symbol: &Symbol, what: What) -> (u32, u32) {
         if !self.looked_up.contains(symbol) {
             self.looked_up.push(symbol.clone());
             let mut name = symbol.name.clone().into_bytes();
             name.resize((name.len() + 1).next_multiple_of(4), 0);
             let words = (name.len() / 4 - 1) as u8;
             let at = self.share(&name);
-            self.step(What::Find {
-                prog,
-                name: symbol.name.clone(),
-            });
+            self.step(what);
+            let found = self.cells.found.get(symbol).copied();
+            let found = found.unwrap_or(self.cells.scratch);
             let record = self.record(
                 if symbol.kind.is_some() {
                     abi::FIND_BTF
@@ -347,14 +394,31 @@ impl Layout {
             record.words = words;
             record.c = if symbol.weak { -ENOENT as u32 } else { 0 };
         }
+        self.found(symbol)
+    }
+
+    /// The same for the type of a map's value.
+    fn find_type(&mut self, map: usize, symbol: &Symbol) -> (u32, u32) {
+        let name = symbol.name.clone();
+        self.find(symbol, What::FindType { map, name })
+    }
+
+    /// The two cells of a symbol.
+    fn found(&self, symbol: &Symbol) -> (u32, u32) {
+        let found = self.cells.found.get(symbol).copied();
+        let found = found.unwrap_or(self.cells.scratch);
         match self.byte_order {
             ByteOrder::Little => (found, found + 4),
             ByteOrder::Big => (found + 4, found),
         }
     }
 
-    fn load_prog(&mut self, load: &LoadProg) -> Result<()> {
-        let prog = load.prog;
+    /// Gives the place of the attr.
+    fn load_prog(&mut self, load: &LoadProg, cell: u32, what: What) -> Result<u32> {
+        let of_prog = |symbol: &Symbol| What::Find {
+            prog: load.prog,
+            name: symbol.name.clone(),
+        };
         // Instructions that use a map have its number in the fd_array; those that call a function in a module its fd's.
         let uses_fds =
             !self.skeleton.maps.is_empty() || load.uses.iter().any(|with| with.how == How::Call);
@@ -375,7 +439,6 @@ impl Layout {
 
         let insns = self.put(&load.insns);
         let attr = self.put(bytes);
-        self.skeleton.progs[prog].attr = attr;
         self.pointer(attr + prog_load::INSNS, insns);
         for (field, content) in [
             (prog_load::LICENSE, &load.license),
@@ -395,12 +458,12 @@ impl Layout {
             self.copy(self.cells.temporary, attr + prog_load::PROG_BTF_FD);
         }
         if let Some(target) = &load.target {
-            let (id, fd) = self.find(target, prog);
+            let (id, fd) = self.find(target, of_prog(target));
             self.copy(id, attr + prog_load::ATTACH_BTF_ID);
             self.copy(fd, attr + prog_load::ATTACH_BTF_OBJ_FD);
         }
         for with in &load.uses {
-            let (low, high) = self.find(&with.symbol, prog);
+            let (low, high) = self.find(&with.symbol, of_prog(&with.symbol));
             let insn = insns + with.insn;
             self.copy(low, insn + 4);
             match with.how {
@@ -415,15 +478,8 @@ impl Layout {
                 How::TypeId => {}
             }
         }
-        let cell = self.prog_cell(prog);
-        self.bpf(
-            cmd::PROG_LOAD,
-            attr,
-            bytes.len() as u32,
-            cell,
-            What::LoadProg(prog),
-        );
-        Ok(())
+        self.bpf(cmd::PROG_LOAD, attr, bytes.len() as u32, cell, what);
+        Ok(attr)
     }
 
     /// If the function is in a module, the instruction says where the fd_array has the module's BTF.
@@ -483,7 +539,7 @@ impl Layout {
         self.close(self.cells.temporary, self.cells.scratch);
         for symbol in self.looked_up.clone() {
             if symbol.kind.is_some() {
-                let (_, fd) = self.find(&symbol, 0);
+                let (_, fd) = self.found(&symbol);
                 // 0 stands for vmlinux.
                 self.record(abi::CLOSE, fd, 0).arg = 1;
             }
@@ -560,6 +616,8 @@ mod tests {
             byte_order: ByteOrder::Big,
             maps: Vec::new(),
             progs: (0..progs).map(prog).collect(),
+            ops: Vec::new(),
+            enums: Vec::new(),
             slots: Vec::new(),
             weak: Vec::new(),
             globals: Globals::default(),

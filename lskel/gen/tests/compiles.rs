@@ -17,6 +17,7 @@ fn generated_code_compiles_and_names_what_is_in_the_object() {
         "globals",
         "many_progs",
         "nothing",
+        "ops",
         "slots",
     ] {
         for (file, content) in common::generate(&common::object(&format!("{name}.bpf.c"))) {

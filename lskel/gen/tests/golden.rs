@@ -10,12 +10,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const OBJECTS: [&str; 6] = [
+const OBJECTS: [&str; 7] = [
     "calls",
     "externs",
     "globals",
     "many_progs",
     "nothing",
+    "ops",
     "slots",
 ];
 

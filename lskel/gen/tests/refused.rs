@@ -135,15 +135,46 @@ fn map_of_unknown_maps() {
     );
 }
 
+/// Of a struct with a callback `f`, a pointer `p` and a number.
+fn struct_ops_source(section: &str, value: &str) -> String {
+    format!(
+        "struct ops {{ int (*f)(void); int (*g)(void); void *p; int number : 3; }};\n\
+         SEC(\"struct_ops\") int f(void) {{ return 0; }}\n\
+         SEC(\"{section}\") struct ops my_ops = {{ {value} }};\n{LICENSE}"
+    )
+}
+
 #[test]
-fn struct_ops() {
-    let source = format!(
-        "struct ops {{ int (*f)(void); }};\nSEC(\"struct_ops\") int f(void) {{ return 0; }}\n\
-         SEC(\".struct_ops\") struct ops my_ops = {{ .f = f }};\n{LICENSE}"
-    );
+fn struct_ops_that_a_program_has_to_ask_for() {
     says(
-        &refused(&source, &[]),
-        &["'.struct_ops'", "struct_ops map 'my_ops'", "libbpf"],
+        &refused(&struct_ops_source("?.struct_ops", ".f = f"), &[]),
+        &["'?.struct_ops'", "struct_ops map 'my_ops'", "leave the ? out"],
+    );
+}
+
+#[test]
+fn struct_ops_with_values_that_are_no_numbers() {
+    for value in [".f = f, .p = (void *)1", ".f = f, .number = 1"] {
+        says(
+            &refused(&struct_ops_source(".struct_ops", value), &[]),
+            &["map 'my_ops'", "neither a callback nor a number", "leave it 0"],
+        );
+    }
+}
+
+#[test]
+fn a_callback_that_no_struct_ops_has() {
+    says(
+        &refused(&struct_ops_source(".struct_ops", ".number = 0"), &[]),
+        &["prog 'f' (SEC(\"struct_ops\"))", "no struct_ops map", "?"],
+    );
+}
+
+#[test]
+fn a_callback_in_two_places() {
+    says(
+        &refused(&struct_ops_source(".struct_ops", ".f = f, .g = f"), &[]),
+        &["prog 'f' is both 'f' of `ops` and 'g' of `ops`", "make two"],
     );
 }
 

@@ -354,6 +354,10 @@ macro_rules! each_scenario {
             gallery_call_user_sleeps_in_three_threads_at_once, Passes,
                 [TestModule("lskel_gallery")];
             gallery_call_threads_meet_in_one_function, Passes, [TestModule("lskel_gallery")];
+            gallery_tcp_congestion_serves_connections_and_is_gone_after_rmmod, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_scheduler_runs_tasks_until_rmmod, Passes, [TestModule("lskel_gallery")];
+            gallery_scheduler_that_fails_is_thrown_out, Passes, [TestModule("lskel_gallery")];
             gallery_a_refused_prog_is_explained_in_dmesg, Passes, [TestModule("lskel_gallery")];
             gallery_a_refused_prog_is_tried_twice, Passes, [TestModule("lskel_gallery")];
             gallery_log_level_sets_what_is_logged, Passes, [TestModule("lskel_gallery")];

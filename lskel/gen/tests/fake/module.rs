@@ -14,9 +14,11 @@ pub mod bindings {
     pub const bpf_map_type_BPF_MAP_TYPE_PERF_EVENT_ARRAY: u32 = 4;
     pub const bpf_map_type_BPF_MAP_TYPE_ARRAY_OF_MAPS: u32 = 12;
     pub const bpf_map_type_BPF_MAP_TYPE_HASH_OF_MAPS: u32 = 13;
+    pub const bpf_map_type_BPF_MAP_TYPE_STRUCT_OPS: u32 = 26;
     pub const bpf_prog_type_BPF_PROG_TYPE_SOCKET_FILTER: u32 = 1;
     pub const bpf_prog_type_BPF_PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
     pub const bpf_prog_type_BPF_PROG_TYPE_TRACING: u32 = 26;
+    pub const bpf_prog_type_BPF_PROG_TYPE_STRUCT_OPS: u32 = 27;
     pub const bpf_prog_type_BPF_PROG_TYPE_SYSCALL: u32 = 31;
     pub const bpf_attach_type_BPF_TRACE_FENTRY: u32 = 24;
     pub const bpf_attach_type_BPF_TRACE_RAW_TP: u32 = 23;
@@ -42,6 +44,8 @@ mod globals;
 mod many_progs;
 #[path = "nothing.lskel-little-endian.rs"]
 mod nothing;
+#[path = "ops.lskel-little-endian.rs"]
+mod ops;
 #[path = "slots.lskel-little-endian.rs"]
 mod slots;
 #[path = "externs.lskel-little-endian.rs"]
@@ -135,6 +139,58 @@ pub mod lskel {
         Find(usize, &'static CStr),
         LoadProg(usize),
         PutProg(usize, usize),
+        LoadLayout,
+        FindType(usize, &'static CStr),
+    }
+
+    pub struct StructOps {
+        pub layout: u32,
+        pub maps: &'static [OpsDef],
+        pub enums: &'static [EnumDef],
+    }
+
+    pub struct EnumDef {
+        pub map: usize,
+        pub offset: u32,
+    }
+
+    pub struct OpsDef {
+        pub map: usize,
+        pub value_type: &'static CStr,
+        pub module: u32,
+        pub link: bool,
+        pub value: u32,
+        pub size: u32,
+        pub members: &'static [MemberDef],
+    }
+
+    pub struct MemberDef {
+        pub name: &'static CStr,
+        pub offset: u32,
+        pub size: u32,
+        pub is_callback: bool,
+    }
+
+    pub struct Callback(pub u64);
+    pub unsafe trait Ops {}
+    pub struct OpsId<O, T>(pub usize, PhantomData<(O, T)>);
+
+    impl<O: Object, T: Ops> OpsId<O, T> {
+        pub const fn new<const INDEX: usize>() -> Self {
+            const {
+                let Some(ops) = &O::DEF.ops else { panic!() };
+                assert!(ops.maps[INDEX].size as usize == size_of::<T>());
+            }
+            Self(INDEX, PhantomData)
+        }
+
+        /// What is in the map.
+        pub fn read(&self) -> T {
+            let at = O::DEF.ops.as_ref().unwrap().maps[self.0].value as usize;
+            let bytes = O::DEF.data[at..at + size_of::<T>()].as_ptr();
+            // SAFETY: as long as a `T`, of which any bytes are one.
+            unsafe { bytes.cast::<T>().read_unaligned() }
+        }
     }
 
     pub struct ObjectDef {
@@ -143,6 +199,7 @@ pub mod lskel {
         pub btf: Option<u32>,
         pub maps: &'static [MapDef],
         pub progs: &'static [ProgDef],
+        pub ops: Option<StructOps>,
         pub commands: &'static [(u32, Command)],
     }
 
@@ -195,8 +252,30 @@ fn check_calls() {
         [progs::no_struct, progs::by_address, progs::by_fd, progs::by_jump];
 }
 
+fn check_ops() {
+    let linked = ops::ops::linked.read();
+    assert_eq!((linked.first.0, linked.second.0), (1, 2));
+    assert_eq!((linked.mode, linked.numbers, &linked.name), (2, [1, 2, 3], b"linked\0\0\0\0"));
+    let plain = ops::ops::plain.read();
+    assert_eq!((plain.second.0, &plain.name), (2, b"plain\0\0\0\0\0"));
+
+    let def = ops::OpsObject::DEF;
+    let maps = def.ops.as_ref().unwrap().maps;
+    let links: Vec<_> = maps.iter().map(|map| (def.maps[map.map].name.to_str().unwrap(), map.link)).collect();
+    assert_eq!(links, [("plain", false), ("linked", true)]);
+    // The kernel's name.
+    assert!(maps.iter().all(|map| map.value_type == c"bpf_struct_ops_some_ops"));
+    let enums: Vec<_> = def.ops.as_ref().unwrap().enums.iter().map(|of| (of.map, of.offset)).collect();
+    assert_eq!(enums, [(ops::maps::rodata.0, 0), (ops::maps::rodata.0, 8)]);
+    let has = |name| maps[0].members.iter().any(|member| member.name == name);
+    // A callback is there where a map has it.
+    assert!(has(c"second") && has(c"mode") && !has(c"first") && !has(c"owner") && !has(c"inner") && !has(c"bits"));
+}
+
 fn main() {
     check_calls();
+    check_ops();
+    check::<ops::OpsObject>("ops", 3, 2);
     check::<calls::Calls>("calls", 2, 8);
     check::<globals::GlobalsObject>("globals", 5, 1);
     check::<many_progs::ManyProgs>("many_progs", 1, 40);

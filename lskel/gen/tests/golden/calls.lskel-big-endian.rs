@@ -129,6 +129,7 @@ unsafe impl Object for Calls {
                 attr: 3384,
             },
         ],
+        ops: None,
         commands: &[
             // From this record of the table on:
             (1, Command::LoadBtf),

@@ -66,6 +66,7 @@ unsafe impl Object for Externs {
                 attr: 1392,
             },
         ],
+        ops: None,
         commands: &[
             // From this record of the table on:
             (1, Command::LoadBtf),

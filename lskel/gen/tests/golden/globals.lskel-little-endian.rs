@@ -99,6 +99,7 @@ unsafe impl Object for GlobalsObject {
                 attr: 3056,
             },
         ],
+        ops: None,
         commands: &[
             // From this record of the table on:
             (1, Command::LoadBtf),

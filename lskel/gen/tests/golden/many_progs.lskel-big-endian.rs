@@ -405,6 +405,7 @@ unsafe impl Object for ManyProgs {
                 attr: 13736,
             },
         ],
+        ops: None,
         commands: &[
             // From this record of the table on:
             (1, Command::LoadBtf),

@@ -37,6 +37,7 @@ unsafe impl Object for Nothing {
                 attr: 200,
             },
         ],
+        ops: None,
         commands: &[
             // From this record of the table on:
             (1, Command::LoadBtf),

@@ -115,6 +115,7 @@ unsafe impl Object for Slots {
                 attr: 1296,
             },
         ],
+        ops: None,
         commands: &[
             // From this record of the table on:
             (1, Command::LoadBtf),

@@ -8,6 +8,7 @@ mod iters;
 mod kinds;
 mod lang;
 mod network;
+mod ops;
 mod whole;
 
 pub use attach::*;
@@ -17,6 +18,7 @@ pub use iters::*;
 pub use kinds::*;
 pub use lang::*;
 pub use network::*;
+pub use ops::*;
 pub use whole::*;
 
 use std::ffi::CString;

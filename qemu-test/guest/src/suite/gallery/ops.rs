@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+//! struct_ops: what parts of the kernel take from BPF, and no longer have after rmmod.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{anyhow, ensure, Context, Result};
+use rustix::io::Errno;
+use rustix::net::sockopt::{set_tcp_congestion, tcp_congestion};
+use rustix::thread::set_name;
+use scenarios::GALLERY;
+
+use super::{bss, expect_bss, load, loopback_up, said_of};
+use crate::bpf::{self, Ids};
+use crate::kernel::{eventually, expect_fds, fds, rmmod};
+use crate::ktap::Skip;
+
+/// Loads an entry, and compares what it has said.
+fn expect_said(entry: &str, expected: &[&str]) -> Result<()> {
+    let before = fds()?;
+    load(entry)?;
+    expect_fds(&before, "insmod")?;
+    let seen = said_of(entry)?;
+    ensure!(
+        seen == expected,
+        "{entry}: expected {expected:#?}, seen {seen:#?}"
+    );
+    Ok(())
+}
+
+/// The congestion controls that sockets can have.
+fn congestion_controls() -> Result<Vec<String>> {
+    let list = fs::read_to_string("/proc/sys/net/ipv4/tcp_available_congestion_control")?;
+    Ok(list.split_whitespace().map(str::to_owned).collect())
+}
+
+/// Sends a mebibyte, which somebody has to read meanwhile.
+fn send_mebibyte(from: &mut TcpStream, to: &mut TcpStream) -> Result<()> {
+    const SIZE: usize = 1 << 20;
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| to.read_exact(&mut vec![0; SIZE]));
+        from.write_all(&vec![1; SIZE])?;
+        reader.join().map_err(|_| anyhow!("the reader panicked"))??;
+        Ok(())
+    })
+}
+
+pub fn gallery_tcp_congestion_serves_connections_and_is_gone_after_rmmod() -> Result<()> {
+    loopback_up()?;
+    let before = Ids::now();
+    let had = congestion_controls()?;
+    expect_said(
+        "tcp_congestion",
+        &[
+            "failed to find no_such_callback for map linked: ENOENT (-2): \
+             this kernel's struct lacks it: leave_out() a callback, set a number to 0",
+            "failed to find no_such_number for map linked: ENOENT (-2): \
+             this kernel's struct lacks it: leave_out() a callback, set a number to 0",
+            "failed to register same_name: EEXIST (-17): its name is taken",
+            "failed to register without_undo without undo_cwnd: EINVAL (-22): the kernel has to have it",
+            "failed to register linked: EEXIST (-17): its name is taken",
+            "failed to register plain: EBUSY (-16): \
+             there is another one of its kind, or it is registered already",
+        ],
+    )?;
+    let ours = ["gallery", "gallery_plain"];
+    let has = congestion_controls()?;
+    ensure!(
+        ours.iter().all(|ours| has.iter().any(|name| name == ours)) && has.len() == had.len() + 2,
+        "expected {ours:?} beside {had:?}, seen {has:?}"
+    );
+
+    let listener = TcpListener::bind("127.0.0.1:47010")?;
+    let mut here = TcpStream::connect("127.0.0.1:47010")?;
+    let (mut there, _) = listener.accept()?;
+    set_tcp_congestion(&here, "gallery")?;
+    send_mebibyte(&mut here, &mut there)?;
+    expect_bss("tcp_congestion", &[("connections", 1)])?;
+    let acks = bss("tcp_congestion", "acks")?;
+    ensure!(acks > 0, "expected cong_avoid to be called, seen {acks} calls");
+    // The one without a link has no init.
+    set_tcp_congestion(&there, "gallery_plain")?;
+    send_mebibyte(&mut there, &mut here)?;
+    let more = bss("tcp_congestion", "acks")?;
+    ensure!(more > acks, "expected more calls than {acks}, seen {more}");
+    expect_bss("tcp_congestion", &[("connections", 1)])?;
+
+    // With connections that have them.
+    rmmod(GALLERY)?;
+    let has = congestion_controls()?;
+    ensure!(has == had, "after rmmod: expected {had:?}, seen {has:?}");
+    let seen = set_tcp_congestion(&listener, "gallery");
+    ensure!(
+        seen == Err(Errno::NOENT),
+        "for another socket: expected ENOENT, seen {seen:?}"
+    );
+    let seen = tcp_congestion(&here)?;
+    ensure!(
+        seen == "gallery",
+        "of the connection: expected gallery, seen {seen}"
+    );
+    send_mebibyte(&mut here, &mut there)?;
+    send_mebibyte(&mut there, &mut here)?;
+    ensure!(
+        !Ids::now().since(&before).progs.is_empty(),
+        "expected the connections to hold progs, seen none"
+    );
+    drop((here, there));
+    eventually(|| bpf::expect_nothing_since(&before, "the last connection"))
+}
+
+/// A file of /sys/kernel/sched_ext.
+fn sched_ext(file: &str) -> Result<String> {
+    let path = format!("/sys/kernel/sched_ext/{file}");
+    let text = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
+    Ok(text.trim_end().to_owned())
+}
+
+fn expect_state(expected: &str, when: &str) -> Result<()> {
+    let seen = sched_ext("state")?;
+    ensure!(seen == expected, "{when}: expected {expected}, seen {seen}");
+    Ok(())
+}
+
+fn need_sched_ext() -> Result<()> {
+    if Path::new("/sys/kernel/sched_ext").exists() {
+        return Ok(());
+    }
+    Err(Skip("this kernel is configured without CONFIG_SCHED_CLASS_EXT".into()).into())
+}
+
+/// Has four threads take turns.
+fn work() {
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    thread::sleep(Duration::from_millis(1));
+                }
+            });
+        }
+    });
+}
+
+pub fn gallery_scheduler_runs_tasks_until_rmmod() -> Result<()> {
+    need_sched_ext()?;
+    let before = Ids::now();
+    expect_state("disabled", "before insmod")?;
+    expect_said(
+        "scheduler",
+        &["failed to register second: EBUSY (-16): \
+           there is another one of its kind, or it is registered already"],
+    )?;
+    expect_state("enabled", "after insmod")?;
+    let seen = sched_ext("root/ops")?;
+    ensure!(
+        seen.starts_with("gallery"),
+        "expected the scheduler gallery, seen {seen}"
+    );
+    // It was registered twice.
+    expect_bss("scheduler", &[("starts", 2)])?;
+    let enqueued = bss("scheduler", "enqueued")?;
+    work();
+    let more = bss("scheduler", "enqueued")? - enqueued;
+    ensure!(
+        more >= 4 * 50,
+        "expected a task enqueued 200 times, seen {more}"
+    );
+
+    rmmod(GALLERY)?;
+    expect_state("disabled", "after rmmod")?;
+    work();
+    eventually(|| bpf::expect_nothing_since(&before, "rmmod"))
+}
+
+pub fn gallery_scheduler_that_fails_is_thrown_out() -> Result<()> {
+    need_sched_ext()?;
+    load("scheduler")?;
+    expect_state("enabled", "after insmod")?;
+    let wakes_up = || -> Result<()> {
+        set_name(c"bad")?;
+        thread::sleep(Duration::from_millis(1));
+        Ok(())
+    };
+    thread::spawn(wakes_up)
+        .join()
+        .map_err(|_| anyhow!("the thread panicked"))??;
+    eventually(|| expect_state("disabled", "after an error"))?;
+    // SCX_EXIT_ERROR
+    expect_bss("scheduler", &[("exit_kind", 1024)])?;
+    let said = bpf::global("schedule.bss", "exit_msg")?;
+    let said = String::from_utf8_lossy(&said);
+    ensure!(
+        said.contains("0x1234") || said.contains("4660"),
+        "expected the queue to be named, seen {said:?}"
+    );
+    work();
+    // Nothing of it is left to be unregistered.
+    rmmod(GALLERY)?;
+    expect_state("disabled", "after rmmod")?;
+    load("scheduler")?;
+    expect_state("enabled", "the next time")?;
+    rmmod(GALLERY)?;
+    expect_state("disabled", "at the end")
+}
