@@ -47,6 +47,7 @@ unsafe impl Object for Sockets {
                 section: c"iter/udp",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
+                args: None,
                 attr: 8112,
             },
         ],
