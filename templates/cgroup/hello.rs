@@ -49,7 +49,9 @@ impl Module {
     fn load() -> Result<Self, LoadError> {
         let mut skel = Skeleton::<Hello>::open();
         let rodata = skel.globals_mut(globals::rodata)?;
-        rodata.port.set(param_value(module_parameters::port.value()));
+        rodata
+            .port
+            .set(param_value(module_parameters::port.value()));
 
         let skel = skel.load()?;
         // All processes are in this cgroup or below. The folder of any cgroup would do.

@@ -49,7 +49,9 @@ impl Module {
     fn load() -> Result<Self, LoadError> {
         let mut skel = Skeleton::<Hello>::open();
         let rodata = skel.globals_mut(globals::rodata)?;
-        rodata.enforce.set(param_value(module_parameters::enforce.value()));
+        rodata
+            .enforce
+            .set(param_value(module_parameters::enforce.value()));
 
         let skel = skel.load()?;
         Ok(Self {

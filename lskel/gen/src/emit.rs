@@ -217,7 +217,8 @@ impl Named<'_> {
         out.block("data: ObjectData::apart(", "),", |out| {
             out.line(format!("{},", data.len()));
             out.block("[", "],", |out| {
-                for bytes in Sha256::digest(data).chunks(8) {
+                // As many in a line as rustfmt has.
+                for bytes in Sha256::digest(data).chunks(14) {
                     let bytes: Vec<_> = bytes.iter().map(|byte| format!("{byte:#04x}")).collect();
                     out.line(format!("{},", bytes.join(", ")));
                 }
