@@ -126,9 +126,8 @@ impl Loader {
         map.write(0, data)
             .and_then(|()| syscall::map_freeze(&map_fd))
             .map_err(|e| Step::FillLoaderMap.failed(e))?;
-        let prog =
-            syscall::prog_load_signed(&prog_of(&insns, &[map_fd.as_raw()]), signature)
-                .map_err(|e| refused(e).advise_on_signature(signature))?;
+        let prog = syscall::prog_load_signed(&prog_of(&insns, &[map_fd.as_raw()]), signature)
+            .map_err(|e| refused(e).advise_on_signature(signature))?;
         let verdict = Self::check_prog(&prog, &map).map_err(refused)?;
 
         if verdict == Verdict::Unsigned {

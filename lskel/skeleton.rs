@@ -159,9 +159,7 @@ impl<O> Skeleton<O> {
                 .failed(ekeyrejected())
                 .with_advice(advice::NOT_SIGNED)),
             (None, Some(loader)) => self.load_data(loader, data),
-            (None, None) => {
-                self.load_data(&twice(|_| Loader::new(&[self.def]))?, data)
-            }
+            (None, None) => self.load_data(&twice(|_| Loader::new(&[self.def]))?, data),
         }
     }
 

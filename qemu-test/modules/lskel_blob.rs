@@ -170,10 +170,7 @@ impl<'a> Request<'a> {
     }
 }
 
-fn load(
-    mut request: Request<'_>,
-    signature: Option<(&[u8], Keyring)>,
-) -> Result<KVec<KeptOpen>> {
+fn load(mut request: Request<'_>, signature: Option<(&[u8], Keyring)>) -> Result<KVec<KeptOpen>> {
     let [maps, progs, commands, len] = [
         request.number()?,
         request.number()?,

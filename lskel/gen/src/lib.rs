@@ -113,8 +113,14 @@ pub fn generate(input: &input::Input, options: &Options, worker: &worker::Worker
         if let Some(signature) = signature {
             files.insert(format!("{stem}.sig"), signature);
         }
-        let text = emit::rust(input, object.byte_order, &skeleton, &options.runtime, signed)
-            .map_err(|e| e.in_object(&object.label))?;
+        let text = emit::rust(
+            input,
+            object.byte_order,
+            &skeleton,
+            &options.runtime,
+            signed,
+        )
+        .map_err(|e| e.in_object(&object.label))?;
         files.insert(format!("{stem}.rs"), text.into_bytes());
         let text = listing::text(input, object.byte_order, &skeleton);
         files.insert(format!("{stem}.txt"), text.into_bytes());

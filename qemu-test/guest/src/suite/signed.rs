@@ -149,23 +149,113 @@ pub fn a_wrong_signature_or_keyring_is_refused_in_one_line() -> Result<()> {
     let no_keyring = (Errno::INVAL, "there is no such keyring");
     let cut_short = (Errno::BADMSG, "the signature is cut short, or is none");
     let mut wrong = vec![
-        ("an empty keyring", empty, good.clone(), blob.clone(), no_key),
-        ("another key", keyring, file("of_another_key")?, blob.clone(), no_key),
-        ("a number without a keyring", i32::MAX - 1, good.clone(), blob.clone(), no_keyring),
-        ("a key that is no keyring", key, good.clone(), blob.clone(), no_key),
-        ("no signature", keyring, Vec::new(), blob.clone(), (Errno::INVAL, cut_short.1)),
-        ("half a signature", keyring, good[..good.len() / 2].to_vec(), blob.clone(), cut_short),
-        ("all but a byte of it", keyring, good[..good.len() - 1].to_vec(), blob.clone(), cut_short),
-        ("8,193 bytes", keyring, longer, blob.clone(), (Errno::INVAL, "the signature is longer than")),
-        ("a bit of the signature", keyring, flipped(&good, good.len() - 1), blob.clone(), rejected),
-        ("the last bit of the data", keyring, good.clone(), flipped(&blob, blob.len() - 1), rejected),
-        ("a bit amid the data", keyring, good.clone(), flipped(&blob, blob.len() - 4000), rejected),
-        ("another object", keyring, file("of_links")?, blob.clone(), rejected),
-        ("a bit of the instructions", keyring, file("of_other_insns")?, blob.clone(), rejected),
-        ("the instructions alone", keyring, file("of_insns_alone")?, blob.clone(), rejected),
+        (
+            "an empty keyring",
+            empty,
+            good.clone(),
+            blob.clone(),
+            no_key,
+        ),
+        (
+            "another key",
+            keyring,
+            file("of_another_key")?,
+            blob.clone(),
+            no_key,
+        ),
+        (
+            "a number without a keyring",
+            i32::MAX - 1,
+            good.clone(),
+            blob.clone(),
+            no_keyring,
+        ),
+        (
+            "a key that is no keyring",
+            key,
+            good.clone(),
+            blob.clone(),
+            no_key,
+        ),
+        (
+            "no signature",
+            keyring,
+            Vec::new(),
+            blob.clone(),
+            (Errno::INVAL, cut_short.1),
+        ),
+        (
+            "half a signature",
+            keyring,
+            good[..good.len() / 2].to_vec(),
+            blob.clone(),
+            cut_short,
+        ),
+        (
+            "all but a byte of it",
+            keyring,
+            good[..good.len() - 1].to_vec(),
+            blob.clone(),
+            cut_short,
+        ),
+        (
+            "8,193 bytes",
+            keyring,
+            longer,
+            blob.clone(),
+            (Errno::INVAL, "the signature is longer than"),
+        ),
+        (
+            "a bit of the signature",
+            keyring,
+            flipped(&good, good.len() - 1),
+            blob.clone(),
+            rejected,
+        ),
+        (
+            "the last bit of the data",
+            keyring,
+            good.clone(),
+            flipped(&blob, blob.len() - 1),
+            rejected,
+        ),
+        (
+            "a bit amid the data",
+            keyring,
+            good.clone(),
+            flipped(&blob, blob.len() - 4000),
+            rejected,
+        ),
+        (
+            "another object",
+            keyring,
+            file("of_links")?,
+            blob.clone(),
+            rejected,
+        ),
+        (
+            "a bit of the instructions",
+            keyring,
+            file("of_other_insns")?,
+            blob.clone(),
+            rejected,
+        ),
+        (
+            "the instructions alone",
+            keyring,
+            file("of_insns_alone")?,
+            blob.clone(),
+            rejected,
+        ),
     ];
     for keyring in KEYRINGS {
-        wrong.push(("one of the kernel's keyrings", keyring, good.clone(), blob.clone(), no_key));
+        wrong.push((
+            "one of the kernel's keyrings",
+            keyring,
+            good.clone(),
+            blob.clone(),
+            no_key,
+        ));
     }
     for (what, keyring, signature, blob, (errno, advice)) in wrong {
         let request = request(keyring, &signature, &blob);
