@@ -54,8 +54,8 @@ const INSNS: &[u8] = if cfg!(target_endian = "little") {
 /// # Invariants
 ///
 /// `map` is an array with a value of `size` bytes. What `prog` was loaded as is the loader prog, on
-/// that map. If `verdict` says that it is signed, the map has the data that were signed, and only the
-/// prog writes to it.
+/// that map. If `verdict` says that it is signed, the map has the data that were signed, and only
+/// the prog writes to it.
 pub struct Loader {
     map: Map,
     size: u32,
@@ -134,8 +134,8 @@ impl Loader {
             return Err(refused(EBADF));
         }
         // INVARIANT: the kernel has verified the values of the prog's maps, of which this is the
-        // first. User space cannot write to it, as it was frozen then, and other progs cannot, as it
-        // was exclusive. Nothing here does.
+        // first. User space cannot write to it, as it was frozen then, and other progs cannot, as
+        // it was exclusive. Nothing here does.
         Ok(Self {
             map,
             size,

@@ -14,11 +14,12 @@ use scenarios::{BLOB, MODULE_DIR, SIGNED_DIR};
 
 use super::hostile::{expect_refusal, expect_refused};
 use crate::bpf::{self, expect_both_files, Ids};
+use crate::costs::warm_insmod;
 use crate::kernel::{
     eventually, expect_fds, fds, insmod, insmod_with, load, module, module_file, mount_bpffs,
     need_bpf_lsm, rmmod, umount, unload, Messages,
 };
-use crate::ktap::Skip;
+use crate::ktap::{note, Skip};
 
 const MNT: &str = "/tmp/bpf";
 const DEBUGFS: &str = "/sys/kernel/debug";
@@ -456,6 +457,31 @@ pub fn a_policy_of_verified_progs_lets_signed_modules_in_and_no_others() -> Resu
 
     rmmod("lab_policy")?;
     eventually(load)
+}
+
+pub fn a_signed_load_costs_little_more_than_an_unsigned_one() -> Result<()> {
+    /// In percent: a check by an RSA key of 2,048 bits.
+    const LIMIT: u64 = 10;
+
+    if is_older()? {
+        return Err(Skip("this kernel verifies instructions alone".into()).into());
+    }
+    let keyring = keyring("with the key")?;
+    add_key("asymmetric", "", &file("cert_of_progs")?, keyring)?;
+    let unsigned = warm_insmod(&module_file(), "", module())?;
+    let signed = warm_insmod(
+        &format!("{MODULE_DIR}/signed_progs.ko"),
+        &format!("keyring={keyring}"),
+        module(),
+    )?;
+    note(&format!(
+        "| instructions of a warm insmod | unsigned {unsigned} | signed {signed} |"
+    ));
+    ensure!(
+        signed <= unsigned + unsigned * LIMIT / 100,
+        "a signed load: expected at most {LIMIT} % over {unsigned} instructions, seen {signed}"
+    );
+    Ok(())
 }
 
 pub fn require_signed_refuses_a_module_whose_progs_are_not_signed() -> Result<()> {
