@@ -89,7 +89,7 @@ module! {
         },
         keyring: i32 {
             default: 1,
-            description: "Where their key is: 0 builtin, 1 secondary, 2 platform, or a keyring's serial number",
+            description: "Keyring of that key: 0 builtin, 1 secondary, 2 platform, or a serial",
         },
     },
 }

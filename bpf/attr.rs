@@ -66,7 +66,7 @@ pub struct ProgLoad<'a> {
 pub enum Keyring {
     /// The keys that the kernel was built with.
     Builtin,
-    /// These, and what was added to them at run time by one of them, or by the machine's owner (MOK).
+    /// These, and those that one of them or the machine's owner (MOK) has added.
     Secondary,
     /// The firmware's.
     Platform,

@@ -206,8 +206,8 @@ impl Map {
         Ok(unsafe { value.cast::<u32>().byte_add(offset).read_volatile() })
     }
 
-    /// A copy of `len` bytes from `offset` (in bytes, a multiple of 8) on of the first value of an array
-    /// map.
+    /// A copy of `len` bytes of the first value of an array map, from `offset` on (in bytes, a
+    /// multiple of 8).
     ///
     /// # Errors
     ///

@@ -112,8 +112,8 @@ impl Prog {
 
     /// What the kernel has found of its signature.
     pub fn verdict(&self) -> Verdict {
-        // SAFETY: by the type invariants the prog is there, with its `aux`; this is set before it has
-        // an fd.
+        // SAFETY: by the type invariants the prog is there, with its `aux`; this is set before it
+        // has an fd.
         let sig = unsafe { (*(*self.ptr.as_ptr()).aux).sig };
 
         if u32::from(sig.verdict) != bindings::bpf_sig_verdict_BPF_SIG_VERIFIED {

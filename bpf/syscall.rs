@@ -137,8 +137,8 @@ pub fn prog_load(prog: &ProgLoad<'_>) -> Result<OwnedFd> {
     unsafe { OwnedFd::from_ret(ret) }
 }
 
-/// The same with a signature of the instructions and of the values of all maps in `fd_array`, each of
-/// which must be frozen and for this prog alone.
+/// The same with a signature of the instructions and of the values of all maps in `fd_array`, each
+/// of which must be frozen and for this prog alone.
 ///
 /// # Errors
 ///
@@ -147,7 +147,7 @@ pub fn prog_load(prog: &ProgLoad<'_>) -> Result<OwnedFd> {
 pub fn prog_load_signed(prog: &ProgLoad<'_>, signature: &Signature<'_>) -> Result<OwnedFd> {
     let mut attr = attr::prog_load_signed(prog, signature)?;
 
-    // SAFETY: as for `prog_load`; the attr says how large the signature is, which outlives the call.
+    // SAFETY: as for `prog_load`; the signature outlives the call, and the attr has its size.
     let ret = unsafe { bpf(bindings::bpf_cmd_BPF_PROG_LOAD, &mut attr) };
     // SAFETY: this command returns a new fd.
     unsafe { OwnedFd::from_ret(ret) }

@@ -75,10 +75,7 @@ pub(super) const NO_CGROUP: &str = "that is no folder of cgroup2: is it mounted 
 /// What the user can do, where the step and the errno tell.
 pub(super) fn on(step: Step, error: Error) -> Option<&'static str> {
     match step {
-        Step::LoadLoaderProg
-        | Step::LoadSignedLoader
-        | Step::RunLoaderProg
-        | Step::LoadProg(_)
+        Step::LoadLoaderProg | Step::LoadSignedLoader | Step::RunLoaderProg | Step::LoadProg(_)
             if error == eopnotsupp() =>
         {
             Some(if cfg!(CONFIG_PREEMPT_RT) {

@@ -58,8 +58,8 @@ const INSNS: &[u8] = if cfg!(target_endian = "little") {
 /// # Invariants
 ///
 /// `map` is an array with a value of `size` bytes. What `prog` was loaded as is the loader prog, on
-/// that map. If `verdict` says that it is signed, the map has the data that were signed, and only the
-/// prog writes to it.
+/// that map. If `verdict` says that it is signed, the map has the data that were signed, and only
+/// the prog writes to it.
 pub struct Loader {
     map: Map,
     size: u32,
@@ -130,17 +130,16 @@ impl Loader {
         map.write(0, data)
             .and_then(|()| syscall::map_freeze(&map_fd))
             .map_err(|e| Step::FillLoaderMap.failed(e))?;
-        let prog =
-            syscall::prog_load_signed(&prog_of(&insns, &[map_fd.as_raw()]), signature)
-                .map_err(|e| refused(e).advise_on_signature(signature))?;
+        let prog = syscall::prog_load_signed(&prog_of(&insns, &[map_fd.as_raw()]), signature)
+            .map_err(|e| refused(e).advise_on_signature(signature))?;
         let verdict = Self::check_prog(&prog, &map).map_err(refused)?;
 
         if verdict == Verdict::Unsigned {
             return Err(refused(EBADF));
         }
         // INVARIANT: the kernel has verified the values of the prog's maps, of which this is the
-        // first. User space cannot write to it, as it was frozen then, and other progs cannot, as it
-        // was exclusive. Nothing here does.
+        // first. User space cannot write to it, as it was frozen then, and other progs cannot, as
+        // it was exclusive. Nothing here does.
         Ok(Self {
             map,
             size,

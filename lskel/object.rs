@@ -26,8 +26,8 @@ pub unsafe trait Object: Sized + 'static {
     /// All that there is to it.
     const DEF: &'static ObjectDef;
 
-    /// If it is signed, the signature: a detached CMS of the loader prog and of its map's value, which
-    /// are the data and [`abi::SLACK`](super::abi::SLACK) zeroes.
+    /// If it is signed, the signature: a detached CMS of the loader prog and of its map's value,
+    /// which are the data and [`abi::SLACK`](super::abi::SLACK) zeroes.
     const SIGNATURE: Option<&'static [u8]> = None;
 }
 

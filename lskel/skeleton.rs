@@ -164,8 +164,8 @@ impl<O> Skeleton<O> {
     }
 
     /// If the kernel refuses a prog, the object is loaded once more with a log, whose end goes to
-    /// dmesg, but for a signed object: what is signed has no place for it. This is the log's level, in the words of `BPF_PROG_LOAD`: 1, where this starts, for
-    /// what the verifier does, 2 for more of it.
+    /// dmesg. This is the log's level, in the words of `BPF_PROG_LOAD`: 1, where this starts, for
+    /// what the verifier does, 2 for more of it. A signed object has no place for a log.
     pub fn log_level(mut self, level: u32) -> Self {
         self.log_level = level;
         self
@@ -181,8 +181,8 @@ impl<O> Skeleton<O> {
         self.load_by(None)
     }
 
-    /// The same with a loader that is there already. A signed object gets one of its own all the same:
-    /// the two are signed together.
+    /// The same with a loader that is there already. A signed object gets one of its own all the
+    /// same: the two are signed together.
     ///
     /// # Errors
     ///
@@ -207,9 +207,7 @@ impl<O> Skeleton<O> {
                 .failed(ekeyrejected())
                 .with_advice(advice::NOT_SIGNED)),
             (None, Some(loader)) => self.load_data(loader, data),
-            (None, None) => {
-                self.load_data(&twice(|_| Loader::new(&[self.def]))?, data)
-            }
+            (None, None) => self.load_data(&twice(|_| Loader::new(&[self.def]))?, data),
         }
     }
 

@@ -51,6 +51,7 @@ unsafe impl Object for Sockets {
                 attr: 8144,
             },
         ],
+        ops: None,
         commands: &[
             // From this record of the table on:
             (1, Command::LoadBtf),
@@ -61,6 +62,8 @@ unsafe impl Object for Sockets {
         ],
     };
 }
+
+impl crate::lskel::Unsigned for Sockets {}
 
 /// The maps of `sockets`.
 pub(crate) mod maps {

@@ -22,6 +22,9 @@ mod globals;
 #[path = "generated/iter_map_elem.lskel-little-endian.rs"]
 mod iter_map_elem;
 pub mod lskel;
+#[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
+#[path = "generated/signed/globals.lskel-little-endian.rs"]
+mod signed;
 
 mod case {
     use crate::{
@@ -49,7 +52,8 @@ mod case {
         },
         globals,
         iter_map_elem,
-        lskel::*, //
+        lskel::*,
+        signed, //
     };
     use kernel::prelude::*;
 

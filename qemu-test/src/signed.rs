@@ -22,7 +22,8 @@ pub fn files(order: ByteOrder) -> Result<Vec<(&'static str, Vec<u8>)>> {
     let iterators = data("iterators", order)?;
     let signed = payload(order, &iterators)?;
     // The loader prog, and the value of its map.
-    let (insns, value) = signed.split_at(signed.len() - iterators.len() - lskel_gen::abi::SLACK as usize);
+    let (insns, value) =
+        signed.split_at(signed.len() - iterators.len() - lskel_gen::abi::SLACK as usize);
     let mut other_insns = signed.clone();
     other_insns[insns.len() - 4] ^= 1;
 

@@ -4,8 +4,8 @@
 
 use crate::skeleton::ByteOrder;
 use crate::{abi, Error, Result};
-use openssl::cms::{CMSOptions, CmsContentInfo};
 use openssl::asn1::Asn1Time;
+use openssl::cms::{CMSOptions, CmsContentInfo};
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::pkey::{Id, PKey, Private};
@@ -29,7 +29,8 @@ fn loader(byte_order: ByteOrder, data_size: usize) -> Result<Vec<u8>> {
         ByteOrder::Little => include_bytes!("../../loader-little-endian.insns").to_vec(),
         ByteOrder::Big => include_bytes!("../../loader-big-endian.insns").to_vec(),
     };
-    let limit = u32::try_from(data_size).map_err(|_| Error::Input("the data are too large".into()))?;
+    let limit =
+        u32::try_from(data_size).map_err(|_| Error::Input("the data are too large".into()))?;
     insns[abi::LIMIT_AT..][..4].copy_from_slice(&byte_order.u32(limit));
     Ok(insns)
 }
@@ -45,7 +46,10 @@ pub fn payload(byte_order: ByteOrder, data: &[u8]) -> Result<Vec<u8>> {
 fn failed(what: &str) -> impl FnOnce(ErrorStack) -> Error + '_ {
     move |e| {
         let cause = e.errors().first().and_then(|e| e.reason());
-        Error::Input(format!("cannot {what}: {}", cause.unwrap_or("unknown cause")))
+        Error::Input(format!(
+            "cannot {what}: {}",
+            cause.unwrap_or("unknown cause")
+        ))
     }
 }
 
@@ -54,7 +58,10 @@ pub fn certificate(path: &Path) -> Result<X509> {
     let bytes = fs::read(path).map_err(Error::io("read", path))?;
     X509::from_pem(&bytes)
         .or_else(|_| X509::from_der(&bytes))
-        .map_err(failed(&format!("read a certificate from {}", path.display())))
+        .map_err(failed(&format!(
+            "read a certificate from {}",
+            path.display()
+        )))
 }
 
 /// A key with its certificate.
@@ -81,8 +88,10 @@ impl Signer {
             ));
         }
         let bytes = fs::read(key_path).map_err(Error::io("read", key_path))?;
-        let key = PKey::private_key_from_pem(&bytes)
-            .map_err(failed(&format!("read a private key from {}", key_path.display())))?;
+        let key = PKey::private_key_from_pem(&bytes).map_err(failed(&format!(
+            "read a private key from {}",
+            key_path.display()
+        )))?;
         Self::new(key, certificate(certificate_path)?)
     }
 
@@ -94,7 +103,9 @@ impl Signer {
                 "use one that is: the kernel hashes with SHA-256 for these",
             ));
         }
-        let public = certificate.public_key().map_err(failed("read the certificate's key"))?;
+        let public = certificate
+            .public_key()
+            .map_err(failed("read the certificate's key"))?;
         if !public.public_eq(&key) {
             return Err(Error::unsupported(
                 "the certificate is that of another key",
@@ -123,7 +134,9 @@ impl Signer {
 
     /// The certificate in DER, as the kernel takes it into a keyring.
     pub fn certificate(&self) -> Result<Vec<u8>> {
-        self.certificate.to_der().map_err(failed("write a certificate"))
+        self.certificate
+            .to_der()
+            .map_err(failed("write a certificate"))
     }
 
     /// The signature of an object's data: a detached CMS in DER.

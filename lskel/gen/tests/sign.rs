@@ -53,7 +53,15 @@ fn sign(dir: &Path) -> PathBuf {
     let object = object.to_str().unwrap();
     let output = run(
         dir,
-        &[object, "--sign-key", "@key", "--cert", "@cert", "-o", "@out"],
+        &[
+            object,
+            "--sign-key",
+            "@key",
+            "--cert",
+            "@cert",
+            "-o",
+            "@out",
+        ],
     );
     assert!(output.status.success(), "{output:?}");
     dir.join("out")
@@ -104,7 +112,10 @@ fn a_changed_bit_is_found_in_data_and_signature() {
             bad[at] ^= 1;
             fs::write(&path, &bad).unwrap();
             let said = verify(dir.path()).unwrap_err();
-            assert!(said.contains("globals.lskel-little-endian.data: cannot verify"), "{said}");
+            assert!(
+                said.contains("globals.lskel-little-endian.data: cannot verify"),
+                "{said}"
+            );
         }
         fs::write(&path, &good[..good.len() - 1]).unwrap();
         verify(dir.path()).unwrap_err();
@@ -152,7 +163,8 @@ fn a_key_that_others_can_read_is_refused() {
 fn keys_that_the_kernel_would_not_take_are_refused() {
     let certificate = |key| sign::certify(key).unwrap();
     let (one, other) = (rsa(), rsa());
-    let why = |key: PKey<Private>, certificate| Signer::new(key, certificate).unwrap_err().to_string();
+    let why =
+        |key: PKey<Private>, certificate| Signer::new(key, certificate).unwrap_err().to_string();
     assert!(why(one.clone(), certificate(&other)).contains("another key"));
     let ed25519 = PKey::generate_ed25519().unwrap();
     assert!(why(ed25519, certificate(&one)).contains("RSA or ECDSA"));
@@ -171,11 +183,18 @@ fn signed_code_is_as_rustfmt_leaves_it() {
     for order in ["little", "big"] {
         let path = out.join(format!("globals.lskel-{order}-endian.rs"));
         let text = fs::read_to_string(&path).unwrap();
-        assert!(text.contains("const SIGNATURE:") && !text.contains("Unsigned for"), "{text}");
+        assert!(
+            text.contains("const SIGNATURE:") && !text.contains("Unsigned for"),
+            "{text}"
+        );
         let output = std::process::Command::new("rustfmt")
             .args(["--check", path.to_str().unwrap()])
             .output()
             .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
     }
 }

@@ -87,6 +87,19 @@ fn insmod(path: &str, params: &str) -> Result<Cost> {
     Ok(Cost { cpu, latency })
 }
 
+/// What warm loads of a module cost by cpu: the median.
+pub fn warm_insmod(path: &str, params: &str, name: &str) -> Result<u64> {
+    let mut costs = Vec::new();
+    for round in 0..=ROUNDS {
+        let cost = insmod(path, params)?;
+        rmmod(name)?;
+        if round > 0 {
+            costs.push(cost.cpu);
+        }
+    }
+    Ok(median(costs))
+}
+
 /// A subject's module, where it is: a scenario has the module under test at its usual place.
 fn file(subject: &Subject) -> String {
     let own = subject.file();

@@ -421,6 +421,8 @@ macro_rules! each_scenario {
             a_policy_of_verified_progs_lets_signed_modules_in_and_no_others, Passes,
                 [Blob, Signatures, TestModule("signed_progs"), TestModule("lskel_blob"),
                  TestModule("lab_policy")];
+            a_signed_load_costs_little_more_than_an_unsigned_one, Passes,
+                [Signatures, CountedTime, TestModule("signed_progs")];
             require_signed_refuses_a_module_whose_progs_are_not_signed, Passes, [];
             // Tasks that mean no good.
             a_thread_that_changes_the_fd_table_gets_no_wrong_link_pinned, Passes,

@@ -14,11 +14,12 @@ use scenarios::{BLOB, MODULE_DIR, SIGNED_DIR};
 
 use super::hostile::{expect_refusal, expect_refused};
 use crate::bpf::{self, expect_both_files, Ids};
+use crate::costs::warm_insmod;
 use crate::kernel::{
     eventually, expect_fds, fds, insmod, insmod_with, load, module, module_file, mount_bpffs,
     need_bpf_lsm, rmmod, umount, unload, Messages,
 };
-use crate::ktap::Skip;
+use crate::ktap::{note, Skip};
 
 const MNT: &str = "/tmp/bpf";
 const DEBUGFS: &str = "/sys/kernel/debug";
@@ -149,23 +150,113 @@ pub fn a_wrong_signature_or_keyring_is_refused_in_one_line() -> Result<()> {
     let no_keyring = (Errno::INVAL, "there is no such keyring");
     let cut_short = (Errno::BADMSG, "the signature is cut short, or is none");
     let mut wrong = vec![
-        ("an empty keyring", empty, good.clone(), blob.clone(), no_key),
-        ("another key", keyring, file("of_another_key")?, blob.clone(), no_key),
-        ("a number without a keyring", i32::MAX - 1, good.clone(), blob.clone(), no_keyring),
-        ("a key that is no keyring", key, good.clone(), blob.clone(), no_key),
-        ("no signature", keyring, Vec::new(), blob.clone(), (Errno::INVAL, cut_short.1)),
-        ("half a signature", keyring, good[..good.len() / 2].to_vec(), blob.clone(), cut_short),
-        ("all but a byte of it", keyring, good[..good.len() - 1].to_vec(), blob.clone(), cut_short),
-        ("8,193 bytes", keyring, longer, blob.clone(), (Errno::INVAL, "the signature is longer than")),
-        ("a bit of the signature", keyring, flipped(&good, good.len() - 1), blob.clone(), rejected),
-        ("the last bit of the data", keyring, good.clone(), flipped(&blob, blob.len() - 1), rejected),
-        ("a bit amid the data", keyring, good.clone(), flipped(&blob, blob.len() - 4000), rejected),
-        ("another object", keyring, file("of_links")?, blob.clone(), rejected),
-        ("a bit of the instructions", keyring, file("of_other_insns")?, blob.clone(), rejected),
-        ("the instructions alone", keyring, file("of_insns_alone")?, blob.clone(), rejected),
+        (
+            "an empty keyring",
+            empty,
+            good.clone(),
+            blob.clone(),
+            no_key,
+        ),
+        (
+            "another key",
+            keyring,
+            file("of_another_key")?,
+            blob.clone(),
+            no_key,
+        ),
+        (
+            "a number without a keyring",
+            i32::MAX - 1,
+            good.clone(),
+            blob.clone(),
+            no_keyring,
+        ),
+        (
+            "a key that is no keyring",
+            key,
+            good.clone(),
+            blob.clone(),
+            no_key,
+        ),
+        (
+            "no signature",
+            keyring,
+            Vec::new(),
+            blob.clone(),
+            (Errno::INVAL, cut_short.1),
+        ),
+        (
+            "half a signature",
+            keyring,
+            good[..good.len() / 2].to_vec(),
+            blob.clone(),
+            cut_short,
+        ),
+        (
+            "all but a byte of it",
+            keyring,
+            good[..good.len() - 1].to_vec(),
+            blob.clone(),
+            cut_short,
+        ),
+        (
+            "8,193 bytes",
+            keyring,
+            longer,
+            blob.clone(),
+            (Errno::INVAL, "the signature is longer than"),
+        ),
+        (
+            "a bit of the signature",
+            keyring,
+            flipped(&good, good.len() - 1),
+            blob.clone(),
+            rejected,
+        ),
+        (
+            "the last bit of the data",
+            keyring,
+            good.clone(),
+            flipped(&blob, blob.len() - 1),
+            rejected,
+        ),
+        (
+            "a bit amid the data",
+            keyring,
+            good.clone(),
+            flipped(&blob, blob.len() - 4000),
+            rejected,
+        ),
+        (
+            "another object",
+            keyring,
+            file("of_links")?,
+            blob.clone(),
+            rejected,
+        ),
+        (
+            "a bit of the instructions",
+            keyring,
+            file("of_other_insns")?,
+            blob.clone(),
+            rejected,
+        ),
+        (
+            "the instructions alone",
+            keyring,
+            file("of_insns_alone")?,
+            blob.clone(),
+            rejected,
+        ),
     ];
     for keyring in KEYRINGS {
-        wrong.push(("one of the kernel's keyrings", keyring, good.clone(), blob.clone(), no_key));
+        wrong.push((
+            "one of the kernel's keyrings",
+            keyring,
+            good.clone(),
+            blob.clone(),
+            no_key,
+        ));
     }
     for (what, keyring, signature, blob, (errno, advice)) in wrong {
         let request = request(keyring, &signature, &blob);
@@ -366,6 +457,31 @@ pub fn a_policy_of_verified_progs_lets_signed_modules_in_and_no_others() -> Resu
 
     rmmod("lab_policy")?;
     eventually(load)
+}
+
+pub fn a_signed_load_costs_little_more_than_an_unsigned_one() -> Result<()> {
+    /// In percent: a check by an RSA key of 2,048 bits.
+    const LIMIT: u64 = 10;
+
+    if is_older()? {
+        return Err(Skip("this kernel verifies instructions alone".into()).into());
+    }
+    let keyring = keyring("with the key")?;
+    add_key("asymmetric", "", &file("cert_of_progs")?, keyring)?;
+    let unsigned = warm_insmod(&module_file(), "", module())?;
+    let signed = warm_insmod(
+        &format!("{MODULE_DIR}/signed_progs.ko"),
+        &format!("keyring={keyring}"),
+        module(),
+    )?;
+    note(&format!(
+        "| instructions of a warm insmod | unsigned {unsigned} | signed {signed} |"
+    ));
+    ensure!(
+        signed <= unsigned + unsigned * LIMIT / 100,
+        "a signed load: expected at most {LIMIT} % over {unsigned} instructions, seen {signed}"
+    );
+    Ok(())
 }
 
 pub fn require_signed_refuses_a_module_whose_progs_are_not_signed() -> Result<()> {
