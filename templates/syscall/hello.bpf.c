@@ -40,6 +40,8 @@ struct most {
 	char name[16];
 };
 
+struct bpf_map;
+
 static long take_if_more(struct bpf_map *map, char *name, __u64 *count, struct most *most)
 {
 	if (*count > most->count) {

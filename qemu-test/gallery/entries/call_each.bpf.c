@@ -5,6 +5,8 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
+struct bpf_map;
+
 struct element {
 	__u32 key;
 	__u64 value;
