@@ -223,7 +223,7 @@ pub fn dmesg() -> Result<Vec<String>> {
 
 /// Tries until it holds: what the kernel frees late may take that long, and longer on the debug kernel.
 pub fn eventually(mut check: impl FnMut() -> Result<()>) -> Result<()> {
-    let seconds = if is_debug() { 60 } else { 10 };
+    let seconds = if is_debug() { 60 } else { 30 };
     let deadline = Instant::now() + Duration::from_secs(seconds);
     loop {
         match check() {
