@@ -89,11 +89,7 @@ pub fn skeleton(request: &worker::Request, worker: &worker::Worker) -> Result<sk
     btf::find_by_name(&mut commands, object.byte_order)?;
     btf::shrink(&mut commands, object.byte_order)?;
     let mut skeleton = table::lay_out(&object, &commands)?;
-    args::check_helpers(
-        &mut skeleton.globals.args,
-        &commands,
-        object.byte_order,
-    );
+    args::check_helpers(&mut skeleton.globals.args, &commands, object.byte_order);
     if let [recording] = &object.recordings[..] {
         skeleton.libbpf = Some(skeleton::Libbpf {
             data: recording.data.clone(),

@@ -171,7 +171,10 @@ pub fn gallery_call_user_sleeps_in_three_threads_at_once() -> Result<()> {
         "expected no fd of a prog, seen {open:?}"
     );
     let said = said_of("call_user")?;
-    ensure!(said.is_empty(), "expected none to be through, seen {said:?}");
+    ensure!(
+        said.is_empty(),
+        "expected none to be through, seen {said:?}"
+    );
 
     // The last one first.
     for (nth, page) in (0..THREADS).rev().enumerate() {
@@ -208,7 +211,8 @@ impl LatePages {
         const MISSING: u64 = 1;
         let size = rustix::param::page_size();
         // SAFETY: its fd is used for memory that nobody but the kernel looks at.
-        let events = unsafe { userfaultfd(UserfaultfdFlags::CLOEXEC | UserfaultfdFlags::NONBLOCK)? };
+        let events =
+            unsafe { userfaultfd(UserfaultfdFlags::CLOEXEC | UserfaultfdFlags::NONBLOCK)? };
         // SAFETY: a new mapping, where the kernel likes it.
         let start = unsafe {
             mmap_anonymous(
