@@ -505,6 +505,30 @@ pub(super) fn link_create(
     attr
 }
 
+/// A callback that does nothing.
+pub(super) fn empty_callback(
+    name: &CStr,
+    struct_id: u32,
+    module: u32,
+    member: u32,
+) -> Result<bindings::bpf_attr> {
+    // r0 = 0; exit
+    const INSNS: &[u8] = &[0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
+    let mut attr = prog_load(&ProgLoad {
+        prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_STRUCT_OPS,
+        prog_name: name,
+        insns: INSNS,
+        license: c"GPL",
+        prog_flags: 0,
+        fd_array: &[],
+    })?;
+
+    attr.__bindgen_anon_3.expected_attach_type = member;
+    attr.__bindgen_anon_3.attach_btf_id = struct_id;
+    attr.__bindgen_anon_3.__bindgen_anon_1.attach_btf_obj_fd = module;
+    Ok(attr)
+}
+
 pub(super) fn link_create_struct_ops(map: &OwnedFd) -> bindings::bpf_attr {
     let mut attr = bindings::bpf_attr::default();
 

@@ -6,6 +6,7 @@
 
 use super::{
     bindings::bpf_prog_run_sleepable,
+    btf::Btf,
     fd::OwnedFd,
     map::Map,
     syscall::Keyring, //
@@ -87,6 +88,16 @@ impl Prog {
         // SAFETY: by the type invariants the prog is there, with its `aux`, whose name is set
         // before it has an fd.
         is_kept_of(unsafe { &(*(*self.ptr.as_ptr()).aux).name }, name)
+    }
+
+    /// The types that what it is attached to is among, if it was loaded for such a thing.
+    pub fn attach_btf(&self) -> Option<Btf<'_>> {
+        // SAFETY: by the type invariants the prog is there, with its `aux`, where this is set before
+        // it has an fd.
+        let btf = unsafe { (*(*self.ptr.as_ptr()).aux).attach_btf };
+
+        // SAFETY: the prog has a reference to it.
+        NonNull::new(btf).map(|btf| unsafe { Btf::from_raw(btf) })
     }
 
     /// How many bytes of its context it uses: as many have to be there when it is run.

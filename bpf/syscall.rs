@@ -153,6 +153,18 @@ pub fn prog_load_signed(prog: &ProgLoad<'_>, signature: &Signature<'_>) -> Resul
     unsafe { OwnedFd::from_ret(ret) }
 }
 
+/// `BPF_PROG_LOAD` of a callback that does nothing, for the member of this number of a struct; and
+/// the fd of a module's BTF if the struct is there, else 0.
+#[inline]
+pub fn empty_callback(name: &CStr, struct_id: u32, module: u32, member: u32) -> Result<OwnedFd> {
+    let mut attr = attr::empty_callback(name, struct_id, module, member)?;
+
+    // SAFETY: instructions and license are static, and the attr says how many there are.
+    let ret = unsafe { bpf(bindings::bpf_cmd_BPF_PROG_LOAD, &mut attr) };
+    // SAFETY: this command returns a new fd.
+    unsafe { OwnedFd::from_ret(ret) }
+}
+
 /// `BPF_PROG_RUN` of a `BPF_PROG_TYPE_SYSCALL` prog: returns what the prog returns.
 ///
 /// # Errors

@@ -60,7 +60,6 @@ pub(super) const NAME_ARGS: &str = "it uses more than the struct that it takes: 
 pub(super) const IS_CALLBACK: &str = "it is a callback: register its struct_ops";
 
 // What kernels differ in.
-pub(super) const IN_MODULE: &str = "it is a struct of a module, which is not done yet";
 pub(super) const SIGNED_OPS: &str =
     "the layout of this kernel's struct_ops is no part of what is signed: load it unsigned";
 pub(super) const OTHER_SIZE: &str = "this kernel has it with another size";
@@ -105,8 +104,12 @@ pub(super) fn on(step: Step, error: Error) -> Option<&'static str> {
         Step::Register(_) if error == EINVAL => {
             Some("a callback is missing, or a value is not allowed: see the kernel's line before")
         }
-        Step::Find { .. } | Step::FindType { .. } if error == EINVAL => Some("the kernel needs CONFIG_DEBUG_INFO_BTF"),
-        Step::Find { .. } | Step::FindType { .. } => Some("this kernel is too old for it, or configured without it"),
+        Step::Find { .. } | Step::FindType { .. } if error == EINVAL => {
+            Some("the kernel needs CONFIG_DEBUG_INFO_BTF")
+        }
+        Step::Find { .. } | Step::FindType { .. } => {
+            Some("this kernel is too old for it, or configured without it")
+        }
         _ if error == EPERM => {
             Some("it takes CAP_SYS_ADMIN, and no LSM or lockdown that forbids it")
         }

@@ -269,7 +269,8 @@ impl Loader {
                     // SAFETY: the loader prog has opened it. Who can change it here can run such a
                     // prog in this task, too.
                     let fd = unsafe { OwnedFd::from_ret(fd as c_int) };
-                    missing |= fd.map(|fd| fds.push_within_capacity(Some(fd)).is_err()) != Ok(false);
+                    missing |=
+                        fd.map(|fd| fds.push_within_capacity(Some(fd)).is_err()) != Ok(false);
                 }
                 Ok(_) if is_left_out(cell) => missing |= fds.push_within_capacity(None).is_err(),
                 _ => missing = true,

@@ -256,7 +256,11 @@ pub struct OpsDef {
     pub map: usize,
     /// The kernel's type of its value: `bpf_struct_ops_` and the name of the struct.
     pub value_type: &'static CStr,
-    /// Offset of the cell that has the fd of a module's BTF, if the type is a module's.
+    /// Offset of the cell that has the number of that type.
+    pub value_id: u32,
+    /// Offset of the cell that has the number of the struct.
+    pub struct_id: u32,
+    /// Offset of the cell that has the fd of a module's BTF, if the struct is a module's, or 0.
     pub module: u32,
     /// Whether a link registers it.
     pub link: bool,

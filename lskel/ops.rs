@@ -17,7 +17,6 @@ use super::{
     abi,
     advice,
     error::{
-        eopnotsupp,
         LoadError,
         Step, //
     },
@@ -35,7 +34,6 @@ use super::{
     }, //
 };
 use crate::bpf::{
-    btf::Struct,
     fd::OwnedFd,
     link::{
         Link,
@@ -217,10 +215,11 @@ impl Value {
 /// The kernel can take it out before: it throws out a scheduler that has failed. That a part of the
 /// kernel still calls its progs, for connections that are open, say, does not matter: it has
 /// references of its own.
+#[must_use = "dropped, it is no longer registered"]
 pub struct Registered(Held);
 
 enum Held {
-    Link(#[expect(dead_code, reason = "it does its work when it is dropped")] StructOpsLink),
+    Link(StructOpsLink),
     Map(Map),
 }
 
@@ -314,6 +313,29 @@ fn set_enums(loader: &Map, def: &ObjectDef, ops: &StructOps, answers: &[u64]) ->
     Ok(())
 }
 
+/// How many members a struct_ops may have: `BPF_STRUCT_OPS_MAX_NR_MEMBERS`.
+const MAX_MEMBERS: u32 = 64;
+
+/// A prog that is attached to the struct of this map. From it one comes to the struct's type, in
+/// whatever BTF that is, without a reference of one's own, which the kernel would not take back from
+/// a module.
+fn attached(struct_id: u32, module: u32) -> Result<Prog> {
+    // Of some member the kernel takes a callback that does nothing.
+    for member in 0..MAX_MEMBERS {
+        match syscall::empty_callback(c"__empty.prog", struct_id, module, member) {
+            Ok(fd) => {
+                let prog_type = bindings::bpf_prog_type_BPF_PROG_TYPE_STRUCT_OPS;
+
+                return Prog::get_from_fd(&fd, prog_type);
+            }
+            Err(e) if e == EINVAL || e == EACCES => {}
+            // Memory, capabilities; or the kernel takes no such struct.
+            Err(e) => return Err(e),
+        }
+    }
+    Err(ENOTSUPP)
+}
+
 /// Where this kernel has what.
 struct MapLayout {
     def: &'static OpsDef,
@@ -322,38 +344,40 @@ struct MapLayout {
     size: usize,
     /// Where the struct begins in it.
     start: usize,
-    ops: Struct,
+    /// The number of the struct, and what is attached to it.
+    struct_id: u32,
+    prog: Prog,
 }
 
 impl MapLayout {
     fn of(loader: &Map, def: &'static OpsDef, map: &'static CStr) -> Result<Self, LoadError> {
-        let failed = |e| {
+        let find = || {
+            let cell = |at: u32| loader.read_u32(at as usize);
+            let struct_id = cell(def.struct_id)?;
+            let prog = attached(struct_id, cell(def.module)?)?;
+            let value = prog
+                .attach_btf()
+                .and_then(|btf| btf.struct_of(cell(def.value_id).ok()?))
+                .ok_or(EINVAL)?;
+            // The first member is for the kernel: what state the map is in.
+            let (size, start) = (value.size(), value.members().nth(1).ok_or(EINVAL)? / 8);
+
+            Ok(Self {
+                def,
+                map,
+                size,
+                start,
+                struct_id,
+                prog,
+            })
+        };
+
+        find().map_err(|e| {
             Step::FindType {
                 map,
                 name: def.value_type,
             }
             .failed(e)
-        };
-
-        // The loader prog has found the type, and an fd if it is a module's.
-        if loader.read_u32(def.module as usize).map_err(failed)? != 0 {
-            return Err(failed(eopnotsupp()).with_advice(advice::IN_MODULE));
-        }
-        let value = Struct::find(def.value_type).map_err(failed)?;
-        let name = def.value_type.to_bytes_with_nul();
-        let name = name
-            .get(c"bpf_struct_ops_".to_bytes().len()..)
-            .and_then(|name| CStr::from_bytes_with_nul(name).ok())
-            .ok_or(failed(EINVAL))?;
-        // The first is for the kernel: what state the map is in.
-        let start = value.members().nth(1).ok_or(failed(EINVAL))?;
-
-        Ok(Self {
-            def,
-            map,
-            size: value.size(),
-            start: start as usize / 8,
-            ops: Struct::find(name).map_err(failed)?,
         })
     }
 
@@ -421,10 +445,13 @@ impl MapLayout {
         let attr = def.maps.get(self.def.map).ok_or(EINVAL)?.attr as usize;
         let at = attr + offset_of!(bindings::bpf_attr, __bindgen_anon_1.value_size);
 
+        let btf = self.prog.attach_btf().ok_or(EINVAL)?;
+        let of = btf.struct_of(self.struct_id).ok_or(EINVAL)?;
+
         loader.write(at, &u32::try_from(self.size)?.to_ne_bytes())?;
         for called in &value.callbacks {
             let bits = (called.word * size_of::<u64>() - self.start) * 8;
-            let number = self.ops.members().position(|at| at as usize == bits);
+            let number = of.members().position(|at| at == bits);
             let number = u32::try_from(number.ok_or(ENOENT)?)?;
             let attr = def.progs.get(called.prog).ok_or(EINVAL)?.attr as usize;
             let at = attr + offset_of!(bindings::bpf_attr, __bindgen_anon_3.expected_attach_type);

@@ -407,10 +407,7 @@ impl AnyProg<'_> {
 
     /// Whether it is one of those that are attached to something, and not called.
     pub(super) fn is_attached(&self) -> bool {
-        !matches!(
-            kind_of(self.def),
-            ProgKind::Syscall | ProgKind::Callback
-        )
+        !matches!(kind_of(self.def), ProgKind::Syscall | ProgKind::Callback)
     }
 
     /// Why a module cannot attach it, and the way round.

@@ -276,7 +276,9 @@ fn load(mut request: Request<'_>, signature: Option<(&[u8], Keyring)>) -> Result
     let mut ops_defs = KVec::new();
 
     for _ in 0..ops {
-        let [map, module, link, value, size, count] = [
+        let [map, value_id, struct_id, module, link, value, size, count] = [
+            request.number()?,
+            request.number()?,
             request.number()?,
             request.number()?,
             request.number()?,
@@ -301,6 +303,8 @@ fn load(mut request: Request<'_>, signature: Option<(&[u8], Keyring)>) -> Result
         let def = OpsDef {
             map: map as usize,
             value_type,
+            value_id,
+            struct_id,
             module,
             link: link != 0,
             value,

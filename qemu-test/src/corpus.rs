@@ -296,6 +296,8 @@ fn request(order: ByteOrder, skeleton: &Skeleton, max_entries: &[u32]) -> Vec<u8
     for ops in &skeleton.ops {
         let of = &ops.of;
         words.number(of.map as u32);
+        words.number(ops.value_id);
+        words.number(ops.struct_id);
         words.number(ops.module);
         words.number(of.link.into());
         words.number(ops.value);

@@ -76,6 +76,8 @@ pub struct NewMap {
     pub btf: bool,
     /// The kernel's type of its value, if that is one of the kernel's.
     pub value_type: Option<Symbol>,
+    /// And the struct that is in it, if that is one of callbacks.
+    pub struct_type: Option<Symbol>,
 }
 
 /// How a prog is loaded.
@@ -289,6 +291,7 @@ fn restore_ops(object: &Object, commands: &mut [Command]) {
                     set(&mut new.attr, field, number);
                 }
                 new.btf = true;
+                new.struct_type = Some(is_struct(ops.kernel_type.clone()));
                 new.value_type = Some(is_struct(format!("bpf_struct_ops_{}", ops.kernel_type)));
             }
             Command::LoadProg(load) => {
@@ -571,6 +574,7 @@ impl<'a> Reader<'a> {
                     attr: self.bytes(attr, size)?,
                     btf: self.takes(attr + map_create::BTF_FD, self.btf_slot)?,
                     value_type: None,
+                    struct_type: None,
                 };
                 if self.takes(attr + map_create::INNER_MAP_FD, self.inner_slot)?
                     != self.inner.is_some()

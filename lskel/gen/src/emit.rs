@@ -168,7 +168,14 @@ impl Named<'_> {
             if !self.skeleton.enums.is_empty() {
                 imports.push("EnumDef");
             }
-            imports.extend(["Callback", "MemberDef", "Ops", "OpsDef", "OpsId", "StructOps"]);
+            imports.extend([
+                "Callback",
+                "MemberDef",
+                "Ops",
+                "OpsDef",
+                "OpsId",
+                "StructOps",
+            ]);
         }
         // As rustfmt has it: macros first.
         imports.sort_unstable_by_key(|name| (!name.starts_with(char::is_lowercase), *name));
@@ -445,13 +452,20 @@ impl Named<'_> {
                 let of = &ops.of;
                 let (field, map) = &self.maps[of.map];
                 let kernel_type = escape(&of.kernel_type);
-                let doc = format!("What is in `{}`, a `struct {kernel_type}`.", escape(&map.name));
+                let doc = format!(
+                    "What is in `{}`, a `struct {kernel_type}`.",
+                    escape(&map.name)
+                );
                 layout(out, &of.layout, &doc, &Style::of_ops());
                 out.line("");
                 out.line("// SAFETY: integers and arrays of them; each gap is a private field.");
                 out.line(format!("unsafe impl Ops for {} {{}}", of.layout.name));
                 out.line("");
-                let how = if of.link { ", registered by a link" } else { "" };
+                let how = if of.link {
+                    ", registered by a link"
+                } else {
+                    ""
+                };
                 out.line(format!("/// `struct {kernel_type}`{how}."));
                 constant(
                     out,
@@ -742,6 +756,8 @@ fn ops_def(out: &mut Text, ops: &Ops) {
     let value_type = format!("bpf_struct_ops_{}", of.kernel_type);
     out.line(format!("map: {},", of.map));
     out.line(format!("value_type: {},", c_str(&value_type)));
+    out.line(format!("value_id: {},", ops.value_id));
+    out.line(format!("struct_id: {},", ops.struct_id));
     out.line(format!("module: {},", ops.module));
     out.line(format!("link: {},", of.link));
     out.line(format!("value: {},", ops.value));

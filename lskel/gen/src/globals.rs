@@ -346,7 +346,11 @@ impl<'a, 'b> Reader<'a, 'b> {
 }
 
 /// None if the fields overlap, or are not where Rust could put them.
-pub(crate) fn layout(name: String, mut fields: Vec<(String, u32, Known)>, size: u32) -> Option<Layout> {
+pub(crate) fn layout(
+    name: String,
+    mut fields: Vec<(String, u32, Known)>,
+    size: u32,
+) -> Option<Layout> {
     fields.sort_by_key(|(_, offset, _)| *offset);
     let mut end = 0;
     let mut align = 1;

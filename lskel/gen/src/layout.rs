@@ -10,8 +10,8 @@
 use crate::btf::{kind, Btf};
 use crate::commands::attr::prog_load;
 use crate::commands::{Command, LoadProg};
-use crate::object::Object;
 use crate::insn::LD_IMM64;
+use crate::object::Object;
 use crate::ops::EnumGlobal;
 use crate::skeleton::ByteOrder;
 use crate::{Error, Result};
@@ -46,13 +46,15 @@ pub fn add(object: &Object, commands: &mut Vec<Command>) -> Result<()> {
             "split the object",
         ));
     }
-    let loaded = commands.iter_mut().enumerate().find_map(|(at, command)| match command {
-        Command::LoadBtf { btf } => Some((at, btf)),
-        _ => None,
-    });
-    let read = loaded.and_then(|(at, bytes)| {
-        Some((at, Btf::read(bytes, object.byte_order)?, bytes))
-    });
+    let loaded = commands
+        .iter_mut()
+        .enumerate()
+        .find_map(|(at, command)| match command {
+            Command::LoadBtf { btf } => Some((at, btf)),
+            _ => None,
+        });
+    let read =
+        loaded.and_then(|(at, bytes)| Some((at, Btf::read(bytes, object.byte_order)?, bytes)));
     let Some((at, mut btf, bytes)) = read else {
         return Err(Error::unsupported(
             "the object's BTF has what lskel-gen does not know",
@@ -97,7 +99,9 @@ impl<'a> Writer<'a> {
                 size += member.size.next_multiple_of(8);
             }
             let count = ops.members.len() as u32;
-            let of = self.btf.add(&ops.kernel_type, kind::STRUCT, count, size, &members);
+            let of = self
+                .btf
+                .add(&ops.kernel_type, kind::STRUCT, count, size, &members);
             for (number, (member, offset)) in ops.members.iter().zip(offsets).enumerate() {
                 let access = self.btf.add_string(&format!("0:{number}"));
                 self.ask(FIELD_EXISTS, of, access, 1);

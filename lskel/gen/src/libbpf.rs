@@ -210,7 +210,11 @@ fn hide_ops(object: &mut OpenObject) -> Result<()> {
             let section = prog.section().to_string_lossy();
             let sleeps = section.trim_start_matches('?').starts_with("struct_ops.s");
             // libbpf sees to this flag by the section, which counts no more once there is another type.
-            prog.set_flags(if sleeps { libbpf_sys::BPF_F_SLEEPABLE } else { 0 });
+            prog.set_flags(if sleeps {
+                libbpf_sys::BPF_F_SLEEPABLE
+            } else {
+                0
+            });
             prog.set_prog_type(ProgramType::RawTracepoint);
         }
     }

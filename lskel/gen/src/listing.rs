@@ -210,7 +210,11 @@ impl<'a> Data<'a> {
             pointers: BTreeMap::new(),
             copies: BTreeMap::new(),
             cells: (maps.chain(progs).enumerate().map(cell))
-                .chain(skeleton.layout.map(|at| (at, "the fd of the layout prog".into())))
+                .chain(
+                    skeleton
+                        .layout
+                        .map(|at| (at, "the fd of the layout prog".into())),
+                )
                 .collect(),
             insns: Vec::new(),
         }

@@ -24,7 +24,10 @@ pub fn without_flavour(name: &str) -> &str {
         let around = (name[..at].chars().last(), name[at + 3..].chars().next());
         matches!(around, (Some(before), Some(behind)) if before != '_' && behind != '_')
     };
-    let at = name.rmatch_indices("___").map(|(at, _)| at).find(|at| is_between(*at));
+    let at = name
+        .rmatch_indices("___")
+        .map(|(at, _)| at)
+        .find(|at| is_between(*at));
     at.map_or(name, |at| &name[..at])
 }
 

@@ -77,7 +77,11 @@ pub struct Prog {
 pub struct Ops {
     /// What the object says of it.
     pub of: ops::Ops,
-    /// Where the cell is that has an fd if the type is a module's.
+    /// Where the cells are that have the numbers of the kernel's types: of its value and of the struct.
+    pub value_id: u32,
+    /// As above.
+    pub struct_id: u32,
+    /// Where the cell is that has an fd if the struct is a module's.
     pub module: u32,
     /// Where its value is: a multiple of 8.
     pub value: u32,

@@ -31,8 +31,8 @@ pub fn lay_out(object: &Object, commands: &[Command]) -> Result<Skeleton> {
     }
     for command in commands {
         if let Command::CreateMap { map, new, .. } = command {
-            if let Some(value_type) = &new.value_type {
-                layout.find_type(*map, value_type);
+            for symbol in new.value_type.iter().chain(&new.struct_type) {
+                layout.find_type(*map, symbol);
             }
         }
     }
@@ -43,17 +43,24 @@ pub fn lay_out(object: &Object, commands: &[Command]) -> Result<Skeleton> {
     }
     for ops in &object.ops {
         let value = layout.put(&ops.value);
-        let module = commands.iter().find_map(|command| match command {
-            Command::CreateMap { map, new, .. } if *map == ops.map => {
-                Some(layout.found(new.value_type.as_ref()?).1)
-            }
-            _ => None,
-        });
-        layout.skeleton.ops.push(skeleton::Ops {
-            of: ops.clone(),
-            module: module.unwrap_or(0),
-            value,
-        });
+        for command in commands {
+            let Command::CreateMap { map, new, .. } = command else {
+                continue;
+            };
+            let (true, Some(value_type), Some(struct_type)) =
+                (*map == ops.map, &new.value_type, &new.struct_type)
+            else {
+                continue;
+            };
+            let (struct_id, module) = layout.found(struct_type);
+            layout.skeleton.ops.push(skeleton::Ops {
+                of: ops.clone(),
+                value_id: layout.found(value_type).0,
+                struct_id,
+                module,
+                value,
+            });
+        }
     }
     layout.finish()
 }
@@ -112,7 +119,7 @@ impl Layout {
                 ),
                 Command::CreateMap { map, new, .. } => (
                     format!("map '{}'", object.maps[*map].name),
-                    new.value_type.iter().collect(),
+                    new.value_type.iter().chain(&new.struct_type).collect(),
                 ),
                 _ => continue,
             };

@@ -148,7 +148,11 @@ fn struct_ops_source(section: &str, value: &str) -> String {
 fn struct_ops_that_a_program_has_to_ask_for() {
     says(
         &refused(&struct_ops_source("?.struct_ops", ".f = f"), &[]),
-        &["'?.struct_ops'", "struct_ops map 'my_ops'", "leave the ? out"],
+        &[
+            "'?.struct_ops'",
+            "struct_ops map 'my_ops'",
+            "leave the ? out",
+        ],
     );
 }
 
@@ -157,7 +161,11 @@ fn struct_ops_with_values_that_are_no_numbers() {
     for value in [".f = f, .p = (void *)1", ".f = f, .number = 1"] {
         says(
             &refused(&struct_ops_source(".struct_ops", value), &[]),
-            &["map 'my_ops'", "neither a callback nor a number", "leave it 0"],
+            &[
+                "map 'my_ops'",
+                "neither a callback nor a number",
+                "leave it 0",
+            ],
         );
     }
 }

@@ -358,6 +358,9 @@ macro_rules! each_scenario {
                 [TestModule("lskel_gallery")];
             gallery_scheduler_runs_tasks_until_rmmod, Passes, [TestModule("lskel_gallery")];
             gallery_scheduler_that_fails_is_thrown_out, Passes, [TestModule("lskel_gallery")];
+            example_congestion_counts_connections_and_keeps_the_window, Passes,
+                [TestModule("congestion")];
+            example_scheduler_says_why_it_was_thrown_out, Passes, [TestModule("scheduler")];
             gallery_a_refused_prog_is_explained_in_dmesg, Passes, [TestModule("lskel_gallery")];
             gallery_a_refused_prog_is_tried_twice, Passes, [TestModule("lskel_gallery")];
             gallery_log_level_sets_what_is_logged, Passes, [TestModule("lskel_gallery")];

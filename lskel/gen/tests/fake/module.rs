@@ -157,6 +157,8 @@ pub mod lskel {
     pub struct OpsDef {
         pub map: usize,
         pub value_type: &'static CStr,
+        pub value_id: u32,
+        pub struct_id: u32,
         pub module: u32,
         pub link: bool,
         pub value: u32,

@@ -12,11 +12,11 @@ use anyhow::{anyhow, ensure, Context, Result};
 use rustix::io::Errno;
 use rustix::net::sockopt::{set_tcp_congestion, tcp_congestion};
 use rustix::thread::set_name;
-use scenarios::GALLERY;
+use scenarios::{GALLERY, MODULE_DIR};
 
 use super::{bss, expect_bss, load, loopback_up, said_of};
 use crate::bpf::{self, Ids};
-use crate::kernel::{eventually, expect_fds, fds, rmmod};
+use crate::kernel::{dmesg, eventually, expect_fds, fds, insmod_with, rmmod};
 use crate::ktap::Skip;
 
 /// Loads an entry, and compares what it has said.
@@ -44,7 +44,9 @@ fn send_mebibyte(from: &mut TcpStream, to: &mut TcpStream) -> Result<()> {
     thread::scope(|scope| {
         let reader = scope.spawn(|| to.read_exact(&mut vec![0; SIZE]));
         from.write_all(&vec![1; SIZE])?;
-        reader.join().map_err(|_| anyhow!("the reader panicked"))??;
+        reader
+            .join()
+            .map_err(|_| anyhow!("the reader panicked"))??;
         Ok(())
     })
 }
@@ -81,7 +83,10 @@ pub fn gallery_tcp_congestion_serves_connections_and_is_gone_after_rmmod() -> Re
     send_mebibyte(&mut here, &mut there)?;
     expect_bss("tcp_congestion", &[("connections", 1)])?;
     let acks = bss("tcp_congestion", "acks")?;
-    ensure!(acks > 0, "expected cong_avoid to be called, seen {acks} calls");
+    ensure!(
+        acks > 0,
+        "expected cong_avoid to be called, seen {acks} calls"
+    );
     // The one without a link has no init.
     set_tcp_congestion(&there, "gallery_plain")?;
     send_mebibyte(&mut there, &mut here)?;
@@ -206,4 +211,79 @@ pub fn gallery_scheduler_that_fails_is_thrown_out() -> Result<()> {
     expect_state("enabled", "the next time")?;
     rmmod(GALLERY)?;
     expect_state("disabled", "at the end")
+}
+
+/// What an example's module has said.
+fn said_by(module: &str) -> Result<Vec<String>> {
+    let prefix = format!("{module}: ");
+    Ok(dmesg()?
+        .into_iter()
+        .filter_map(|line| line.strip_prefix(&prefix).map(str::to_owned))
+        .collect())
+}
+
+pub fn example_congestion_counts_connections_and_keeps_the_window() -> Result<()> {
+    loopback_up()?;
+    let (ids, had) = (Ids::now(), fds()?);
+    insmod_with(&format!("{MODULE_DIR}/congestion.ko"), c"keep=80")??;
+    expect_fds(&had, "insmod")?;
+    // From now on for each socket.
+    fs::write("/proc/sys/net/ipv4/tcp_congestion_control", "bpf_keep")?;
+    let listener = TcpListener::bind("127.0.0.1:47011")?;
+    let mut here = TcpStream::connect("127.0.0.1:47011")?;
+    let (mut there, _) = listener.accept()?;
+    for end in [&here, &there] {
+        let seen = tcp_congestion(end)?;
+        ensure!(seen == "bpf_keep", "expected bpf_keep, seen {seen}");
+    }
+    send_mebibyte(&mut here, &mut there)?;
+    let seen = bpf::global("congesti.rodata", "keep")?;
+    ensure!(
+        seen == 80_u32.to_ne_bytes(),
+        "keep: expected 80, seen {seen:?}"
+    );
+    fs::write("/proc/sys/net/ipv4/tcp_congestion_control", "cubic")
+        .or_else(|_| fs::write("/proc/sys/net/ipv4/tcp_congestion_control", "reno"))?;
+    drop((listener, here, there));
+    rmmod("congestion")?;
+    let said = said_by("congestion")?;
+    ensure!(
+        said.iter().any(|line| line.starts_with("2 connections, ")),
+        "expected 2 connections, seen {said:?}"
+    );
+    eventually(|| bpf::expect_nothing_since(&ids, "rmmod"))
+}
+
+pub fn example_scheduler_says_why_it_was_thrown_out() -> Result<()> {
+    need_sched_ext()?;
+    let had = fds()?;
+    insmod_with(
+        &format!("{MODULE_DIR}/scheduler.ko"),
+        c"slice_ms=5 timeout_ms=3000",
+    )??;
+    expect_fds(&had, "insmod")?;
+    expect_state("enabled", "after insmod")?;
+    let seen = sched_ext("root/ops")?;
+    ensure!(seen == "bpf_fifo", "expected bpf_fifo, seen {seen}");
+    work();
+    fs::write("/proc/sysrq-trigger", "S")?;
+    eventually(|| expect_state("disabled", "after SysRq-S"))?;
+    work();
+    rmmod("scheduler")?;
+    let said = said_by("scheduler")?;
+    let turns = |line: &String| {
+        line.strip_suffix(" turns")
+            .and_then(|n| n.parse::<u64>().ok())
+    };
+    ensure!(
+        said.iter()
+            .any(|line| line.starts_with("the kernel has thrown it out: "))
+            && said.iter().filter_map(turns).any(|turns| turns >= 4 * 50),
+        "expected why it was thrown out, and more than 200 turns; seen {said:?}"
+    );
+    // Once more, to be taken out by rmmod.
+    insmod_with(&format!("{MODULE_DIR}/scheduler.ko"), c"")??;
+    expect_state("enabled", "after insmod")?;
+    rmmod("scheduler")?;
+    expect_state("disabled", "after rmmod")
 }
