@@ -78,6 +78,7 @@ unsafe impl Object for Congestion {
                 section: c"struct_ops",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_STRUCT_OPS,
                 expected_attach_type: 0,
+                args: None,
                 attr: 2392,
             },
             // 1: `keep_cong_avoid`
@@ -86,6 +87,7 @@ unsafe impl Object for Congestion {
                 section: c"struct_ops",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_STRUCT_OPS,
                 expected_attach_type: 0,
+                args: None,
                 attr: 2624,
             },
             // 2: `keep_ssthresh`
@@ -94,6 +96,7 @@ unsafe impl Object for Congestion {
                 section: c"struct_ops",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_STRUCT_OPS,
                 expected_attach_type: 0,
+                args: None,
                 attr: 2944,
             },
             // 3: `keep_undo_cwnd`
@@ -102,6 +105,7 @@ unsafe impl Object for Congestion {
                 section: c"struct_ops",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_STRUCT_OPS,
                 expected_attach_type: 0,
+                args: None,
                 attr: 3264,
             },
         ],
@@ -173,6 +177,8 @@ unsafe impl Object for Congestion {
         ],
     };
 }
+
+impl crate::lskel::Unsigned for Congestion {}
 
 /// The maps of `congestion`.
 pub(crate) mod maps {

@@ -78,6 +78,7 @@ unsafe impl Object for Scheduler {
                 section: c"struct_ops",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_STRUCT_OPS,
                 expected_attach_type: 0,
+                args: None,
                 attr: 2464,
             },
             // 1: `fifo_exit`
@@ -86,6 +87,7 @@ unsafe impl Object for Scheduler {
                 section: c"struct_ops",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_STRUCT_OPS,
                 expected_attach_type: 0,
+                args: None,
                 attr: 2888,
             },
         ],
@@ -148,6 +150,8 @@ unsafe impl Object for Scheduler {
         ],
     };
 }
+
+impl crate::lskel::Unsigned for Scheduler {}
 
 /// The maps of `scheduler`.
 pub(crate) mod maps {
