@@ -143,6 +143,8 @@ impl<O> Skeleton<O> {
         self.load_by(Some(loader))
     }
 
+    // Off the frame of a module's init.
+    #[inline(never)]
     fn load_by(&self, loader: Option<&Loader>) -> Result<Loaded<O>, LoadError> {
         let copy;
         let data = match &self.data {
