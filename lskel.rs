@@ -81,6 +81,7 @@ pub use self::{
         ObjectDef,
         ProgDef,
         ProgId,
+        Source,
         Unsigned, //
     },
     prog::{

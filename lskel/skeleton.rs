@@ -22,6 +22,7 @@ use super::{
         Object,
         ObjectDef,
         ProgId,
+        Source,
         Unsigned, //
     },
     prog::{
@@ -77,7 +78,8 @@ impl<O: Object> Skeleton<O> {
 }
 
 impl Skeleton<()> {
-    /// An object that is made while the module runs. Nothing in it can be named.
+    /// An object that is made while the module runs, with its signature if it has one. Nothing in it
+    /// can be named.
     ///
     /// # Safety
     ///
@@ -122,7 +124,9 @@ impl<O> Skeleton<O> {
         self.log_level = level;
         self
     }
+}
 
+impl<O: Source> Skeleton<O> {
     /// Creates the maps and loads the progs.
     ///
     /// # Errors
@@ -155,11 +159,12 @@ impl<O> Skeleton<O> {
             }
         };
 
-        match (self.signature, loader) {
+        match (self.signature.filter(|_| O::MAY_BE_SIGNED), loader) {
             (Some(cms), _) => self.load_signed(data, cms),
             (None, _) if self.must_be_signed => Err(Step::LoadSignedLoader
                 .failed(ekeyrejected())
-                .with_advice(advice::NOT_SIGNED)),
+                .with_advice(advice::NOT_SIGNED)
+                .for_good()),
             (None, Some(loader)) => self.load_data(loader, data),
             (None, None) => self.load_data(&twice(|_| Loader::new(&[self.def]))?, data),
         }
@@ -221,7 +226,9 @@ impl<O> Skeleton<O> {
             _object: PhantomData,
         })
     }
+}
 
+impl<O> Skeleton<O> {
     /// Keeps the object's data, of which a module has only while its init runs: it can be loaded
     /// later, too.
     ///
