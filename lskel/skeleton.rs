@@ -159,15 +159,25 @@ impl<O: Source> Skeleton<O> {
             }
         };
 
-        match (self.signature.filter(|_| O::MAY_BE_SIGNED), loader) {
-            (Some(cms), _) => self.load_signed(data, cms),
-            (None, _) if self.must_be_signed => Err(Step::LoadSignedLoader
+        if let Some(cms) = self.signature.filter(|_| O::MAY_BE_SIGNED) {
+            return self.load_signed(data, cms);
+        }
+        if self.must_be_signed {
+            return Err(Step::LoadSignedLoader
                 .failed(ekeyrejected())
                 .with_advice(advice::NOT_SIGNED)
-                .for_good()),
-            (None, Some(loader)) => self.load_data(loader, data),
-            (None, None) => self.load_data(&twice(|_| Loader::new(&[self.def]))?, data),
+                .for_good());
         }
+        let own;
+        let loader = match loader {
+            Some(loader) => loader,
+            None => {
+                own = twice(|_| Loader::new(&[self.def]))?;
+                &own
+            }
+        };
+
+        self.load_data(loader, data)
     }
 
     /// Loads the object with its data, by a loader that is signed together with them.
