@@ -58,6 +58,7 @@ use lskel::{
     param_value,
     Keyring,
     LoadError,
+    Object,
     Skeleton,
     Verdict, //
 };
@@ -96,7 +97,7 @@ module! {
 
 struct BpfPreloadRs {
     _registration: Option<Registration<DebugFiles>>,
-    _verdict: Pin<KBox<debugfs::File<VerdictFile>>>,
+    _verdict: Option<Pin<KBox<debugfs::File<VerdictFile>>>>,
 }
 
 impl kernel::Module for BpfPreloadRs {
@@ -107,10 +108,7 @@ impl kernel::Module for BpfPreloadRs {
 
         Ok(Self {
             _registration: if cfg!(MODULE) { provide(module)? } else { None },
-            _verdict: KBox::pin_init(
-                debugfs::Dir::new(c"bpf_preload_rs").read_only_file(c"signature", VerdictFile),
-                GFP_KERNEL,
-            )?,
+            _verdict: verdict_file()?,
         })
     }
 }
@@ -183,8 +181,18 @@ fn must_be_signed() -> bool {
 /// What the kernel has found of the signature, once the progs are loaded.
 static VERDICT: SetOnce<Verdict> = SetOnce::new();
 
-/// The file that says so.
+/// What is in the file that says so.
 struct VerdictFile;
+
+/// The file, if there is a signature.
+fn verdict_file() -> Result<Option<Pin<KBox<debugfs::File<VerdictFile>>>>> {
+    if Iterators::SIGNATURE.is_none() {
+        return Ok(None);
+    }
+    let dir = debugfs::Dir::new(c"bpf_preload_rs");
+
+    KBox::pin_init(dir.read_only_file(c"signature", VerdictFile), GFP_KERNEL).map(Some)
+}
 
 impl fmt::Debug for VerdictFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -92,6 +92,7 @@ pub use self::{
         OpsDef,
         ProgDef,
         ProgId,
+        Source,
         StructOps,
         Unsigned, //
     },

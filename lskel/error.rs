@@ -294,6 +294,14 @@ impl LoadError {
         }
     }
 
+    /// The same, where another run would fail the same.
+    pub(super) fn for_good(self) -> Self {
+        Self {
+            seen_twice: true,
+            ..self
+        }
+    }
+
     /// The same with what its errno tells of this signature.
     pub(super) fn advise_on_signature(self, signature: &Signature<'_>) -> Self {
         Self {

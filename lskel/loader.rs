@@ -89,17 +89,16 @@ impl Loader {
             let insns = insns(size)?;
             let prog = syscall::prog_load(&prog_of(&insns, &[map_fd.as_raw()]))?;
 
-            Self::check_prog(&prog, &map)?;
-            Ok(prog)
+            Ok((Self::check_prog(&prog, &map)?, prog))
         };
-        let prog = load().map_err(|e| Step::LoadLoaderProg.failed(e))?;
+        let (verdict, prog) = load().map_err(|e| Step::LoadLoaderProg.failed(e))?;
 
         // INVARIANT: checked when they were made.
         Ok(Self {
             map,
             size,
             prog,
-            verdict: Verdict::Unsigned,
+            verdict,
             _map: map_fd,
         })
     }

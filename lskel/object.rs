@@ -31,6 +31,22 @@ pub unsafe trait Object: Sized + 'static {
     const SIGNATURE: Option<&'static [u8]> = None;
 }
 
+/// What a [`Skeleton`](super::Skeleton) can be of: an object, or `()` for one that is made while the
+/// module runs.
+pub trait Source {
+    /// Whether it may have a signature. What loads it by one is left out of modules where it has
+    /// none.
+    const MAY_BE_SIGNED: bool;
+}
+
+impl<O: Object> Source for O {
+    const MAY_BE_SIGNED: bool = O::SIGNATURE.is_some();
+}
+
+impl Source for () {
+    const MAY_BE_SIGNED: bool = true;
+}
+
 /// An object that is not signed: what a module changes in it before the load is taken as it is.
 pub trait Unsigned: Object {}
 

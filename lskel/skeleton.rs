@@ -23,6 +23,7 @@ use super::{
         Object,
         ObjectDef,
         ProgId,
+        Source,
         Unsigned, //
     },
     ops::{
@@ -125,7 +126,8 @@ impl<O: Object> Skeleton<O> {
 }
 
 impl Skeleton<()> {
-    /// An object that is made while the module runs. Nothing in it can be named.
+    /// An object that is made while the module runs, with its signature if it has one. Nothing in it
+    /// can be named.
     ///
     /// # Safety
     ///
@@ -170,7 +172,9 @@ impl<O> Skeleton<O> {
         self.log_level = level;
         self
     }
+}
 
+impl<O: Source> Skeleton<O> {
     /// Creates the maps and loads the progs.
     ///
     /// # Errors
@@ -191,6 +195,8 @@ impl<O> Skeleton<O> {
         self.load_by(Some(loader))
     }
 
+    // Off the frame of a module's init.
+    #[inline(never)]
     fn load_by(&self, loader: Option<&Loader>) -> Result<Loaded<O>, LoadError> {
         let copy;
         let data = match &self.data {
@@ -201,14 +207,25 @@ impl<O> Skeleton<O> {
             }
         };
 
-        match (self.signature, loader) {
-            (Some(cms), _) => self.load_signed(data, cms),
-            (None, _) if self.must_be_signed => Err(Step::LoadSignedLoader
-                .failed(ekeyrejected())
-                .with_advice(advice::NOT_SIGNED)),
-            (None, Some(loader)) => self.load_data(loader, data),
-            (None, None) => self.load_data(&twice(|_| Loader::new(&[self.def]))?, data),
+        if let Some(cms) = self.signature.filter(|_| O::MAY_BE_SIGNED) {
+            return self.load_signed(data, cms);
         }
+        if self.must_be_signed {
+            return Err(Step::LoadSignedLoader
+                .failed(ekeyrejected())
+                .with_advice(advice::NOT_SIGNED)
+                .for_good());
+        }
+        let own;
+        let loader = match loader {
+            Some(loader) => loader,
+            None => {
+                own = twice(|_| Loader::new(&[self.def]))?;
+                &own
+            }
+        };
+
+        self.load_data(loader, data)
     }
 
     /// Loads the object with its data, by a loader that is signed together with them.
@@ -270,7 +287,9 @@ impl<O> Skeleton<O> {
             _object: PhantomData,
         })
     }
+}
 
+impl<O> Skeleton<O> {
     /// Keeps the object's data, of which a module has only while its init runs: it can be loaded
     /// later, too.
     ///
