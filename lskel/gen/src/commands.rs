@@ -523,7 +523,7 @@ impl<'a> Reader<'a> {
     fn use_found(&mut self, how: How) -> Result<()> {
         let mut symbol = self.take_found("a symbol that was not looked up")?;
         // libbpf's gen_loader forgets that functions have flavours, too.
-        if how == How::Call {
+        if symbol.kind == Some(btf::kind::FUNC) {
             symbol.name = names::without_flavour(&symbol.name).to_owned();
         }
         self.use_symbol(symbol, how)

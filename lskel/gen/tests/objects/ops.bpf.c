@@ -32,12 +32,15 @@ const volatile unsigned long long __SCX_KICK_IDLE __weak;
 
 extern void some_kfunc(int a) __ksym;
 extern void some_kfunc___compat(void) __ksym;
+extern void other_kfunc___v2(void) __ksym __weak;
 
 SEC("struct_ops")
 int BPF_PROG(first, int a)
 {
 	some_kfunc(a + __SCX_SLICE_DFL + __SCX_KICK_IDLE);
 	some_kfunc___compat();
+	if (bpf_ksym_exists(other_kfunc___v2))
+		other_kfunc___v2();
 	return 0;
 }
 
