@@ -421,21 +421,9 @@ impl<O> Loaded<O> {
         keep().map_err(|e| Step::TakeFd(self.def.name).failed(e))
     }
 
-    /// Registers each struct_ops map, in the object's order.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::register`]. Nothing is registered then.
-    pub fn register_all(&self) -> Result<KVec<Registered>, LoadError> {
-        let mut registered = KVec::with_capacity(self.values.len(), GFP_KERNEL)
-            .map_err(|e| Step::Alloc.failed(e.into()))?;
-
-        for number in 0..self.values.len() {
-            registered
-                .push(self.register_number(number)?, GFP_KERNEL)
-                .map_err(|e| Step::Alloc.failed(e.into()))?;
-        }
-        Ok(registered)
+    /// Registers each struct_ops map, in the object's order, as [`Self::register`] does one.
+    pub fn register_each(&self) -> impl Iterator<Item = Result<Registered, LoadError>> + '_ {
+        (0..self.values.len()).map(|number| self.register_number(number))
     }
 
     fn register_number(&self, number: usize) -> Result<Registered, LoadError> {

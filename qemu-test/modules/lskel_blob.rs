@@ -17,7 +17,7 @@
 //! | with struct_ops: cell of the layout prog, number of enums; for each map: `OpsDef`, with the number of members, then each `MemberDef`, names last; for each enum: `EnumDef` | |
 //! | the data | the data, the instructions |
 //!
-//! struct_ops are registered.
+//! struct_ops are registered: at least one of them, if there are any.
 //!
 //! A write that begins with 3 is the data of `apart.bpf.c`, whose interface the module has: it takes only these.
 //!
@@ -357,8 +357,22 @@ fn load(mut request: Request<'_>, signature: Option<(&[u8], Keyring)>) -> Result
         pr_info!("{}\n", loaded.verdict());
     }
 
+    let mut registered = KVec::new();
+    let mut refused = None;
+
+    for result in loaded.register_each() {
+        match result {
+            Ok(of_map) => registered.push(of_map, GFP_KERNEL)?,
+            Err(e) => refused = Some(e),
+        }
+    }
+    // Some objects have others beside it, which are to be refused.
+    if let (true, Some(e)) = (registered.is_empty(), refused) {
+        pr_err!("{e}\n");
+        return Err(e.into());
+    }
     Ok(Kept {
-        _registered: loaded.register_all().inspect_err(|e| pr_err!("{e}\n"))?,
+        _registered: registered,
         _open: loaded.keep_all_open().inspect_err(|e| pr_err!("{e}\n"))?,
     })
 }

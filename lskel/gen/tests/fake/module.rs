@@ -209,6 +209,8 @@ pub mod lskel {
         const DEF: &'static ObjectDef;
     }
 
+    pub trait Unsigned: Object {}
+
     pub mod prog {
         pub enum Tracing {}
         pub enum RawTracepoint {}

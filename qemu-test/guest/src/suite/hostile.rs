@@ -525,8 +525,8 @@ pub fn load_says_why_under_lockdown_confidentiality() -> Result<()> {
 /// fds that a changed table leaves open go with the task, and it may close any of the task's.
 fn blobs(first: u64, last: u64) -> Result<()> {
     let good = fs::read(BLOB)?;
-    // The size of the data is the fifth number, and they are what the request ends with.
-    let size = u32::from_ne_bytes([good[16], good[17], good[18], good[19]]) as usize;
+    // The size of the data is the sixth number, and they are what the request ends with.
+    let size = u32::from_ne_bytes([good[20], good[21], good[22], good[23]]) as usize;
     let head = good.len() - size;
     let (mut loaded, mut refused) = (0, 0);
     for number in first..last {
@@ -536,7 +536,7 @@ fn blobs(first: u64, last: u64) -> Result<()> {
         if number % 10 == 0 {
             bad.truncate(head + random.below((good.len() - head) as u64) as usize);
             let size = bad.len() - head;
-            bad[16..20].copy_from_slice(&(size as u32).to_ne_bytes());
+            bad[20..24].copy_from_slice(&(size as u32).to_ne_bytes());
         } else {
             let bit = random.below(8 * (good.len() - head) as u64) as usize;
             bad[head + bit / 8] ^= 1 << (bit % 8);
