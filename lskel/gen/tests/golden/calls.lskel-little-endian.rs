@@ -147,6 +147,8 @@ unsafe impl Object for Calls {
     };
 }
 
+impl crate::lskel::Unsigned for Calls {}
+
 /// The maps of `calls`.
 pub(crate) mod maps {
     use super::*;

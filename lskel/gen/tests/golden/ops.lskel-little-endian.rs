@@ -35,7 +35,7 @@ unsafe impl Object for OpsObject {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"ops",
         data: init_data!("ops.lskel-little-endian.data"),
-        btf: Some(1008),
+        btf: Some(1072),
         maps: &[
             // 0: `ops.rodata`
             MapDef {
@@ -44,8 +44,8 @@ unsafe impl Object for OpsObject {
                 key_size: 4,
                 value_size: 16,
                 max_entries: 1,
-                attr: 2224,
-                value: Some(2288),
+                attr: 2288,
+                value: Some(2352),
                 frozen: true,
             },
             // 1: `plain`
@@ -55,7 +55,7 @@ unsafe impl Object for OpsObject {
                 key_size: 4,
                 value_size: 72,
                 max_entries: 1,
-                attr: 2328,
+                attr: 2408,
                 value: None,
                 frozen: false,
             },
@@ -66,7 +66,7 @@ unsafe impl Object for OpsObject {
                 key_size: 4,
                 value_size: 72,
                 max_entries: 1,
-                attr: 2408,
+                attr: 2488,
                 value: None,
                 frozen: false,
             },
@@ -78,7 +78,8 @@ unsafe impl Object for OpsObject {
                 section: c"struct_ops",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_STRUCT_OPS,
                 expected_attach_type: 0,
-                attr: 2592,
+                args: None,
+                attr: 2704,
             },
             // 1: `second`
             ProgDef {
@@ -86,7 +87,8 @@ unsafe impl Object for OpsObject {
                 section: c"struct_ops.s/second",
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_STRUCT_OPS,
                 expected_attach_type: 0,
-                attr: 2904,
+                args: None,
+                attr: 3064,
             },
         ],
         ops: Some(StructOps {
@@ -96,9 +98,11 @@ unsafe impl Object for OpsObject {
                 OpsDef {
                     map: 1,
                     value_type: c"bpf_struct_ops_some_ops",
-                    module: 44,
+                    value_id: 40,
+                    struct_id: 48,
+                    module: 52,
                     link: false,
-                    value: 3056,
+                    value: 3216,
                     size: 72,
                     members: &[
                         MemberDef {
@@ -131,9 +135,11 @@ unsafe impl Object for OpsObject {
                 OpsDef {
                     map: 2,
                     value_type: c"bpf_struct_ops_some_ops",
-                    module: 44,
+                    value_id: 40,
+                    struct_id: 48,
+                    module: 52,
                     link: true,
-                    value: 3128,
+                    value: 3288,
                     size: 72,
                     members: &[
                         MemberDef {
@@ -188,16 +194,19 @@ unsafe impl Object for OpsObject {
             (8, Command::LoadLayout),
             (10, Command::CreateMap(0)),
             (11, Command::FindType(1, c"bpf_struct_ops_some_ops")),
-            (13, Command::FreezeMap(0)),
-            (18, Command::CreateMap(1)),
-            (23, Command::CreateMap(2)),
-            (30, Command::Find(0, c"some_ops")),
+            (12, Command::FindType(1, c"some_ops")),
+            (14, Command::FreezeMap(0)),
+            (19, Command::CreateMap(1)),
+            (24, Command::CreateMap(2)),
             (33, Command::Find(0, c"some_kfunc")),
-            (38, Command::LoadProg(0)),
-            (47, Command::LoadProg(1)),
+            (38, Command::Find(0, c"other_kfunc")),
+            (44, Command::LoadProg(0)),
+            (53, Command::LoadProg(1)),
         ],
     };
 }
+
+impl crate::lskel::Unsigned for OpsObject {}
 
 /// The maps of `ops`.
 pub(crate) mod maps {
