@@ -309,7 +309,10 @@ impl Named<'_> {
         });
         if !self.signed {
             out.line("");
-            out.line(format!("impl {}::Unsigned for {object} {{}}", self.options.runtime));
+            out.line(format!(
+                "impl {}::Unsigned for {object} {{}}",
+                self.options.runtime
+            ));
         }
     }
 
