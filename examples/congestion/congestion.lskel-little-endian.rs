@@ -164,7 +164,10 @@ unsafe impl Object for Congestion {
             (8, Command::LoadLayout),
             (10, Command::CreateMap(0)),
             (12, Command::CreateMap(1)),
-            (13, Command::FindType(2, c"bpf_struct_ops_tcp_congestion_ops")),
+            (
+                13,
+                Command::FindType(2, c"bpf_struct_ops_tcp_congestion_ops"),
+            ),
             (14, Command::FindType(2, c"tcp_congestion_ops")),
             (16, Command::FreezeMap(0)),
             (21, Command::CreateMap(2)),

@@ -7,10 +7,7 @@
 
 mod bpf;
 #[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
-#[cfg_attr(
-    target_endian = "little",
-    path = "congestion.lskel-little-endian.rs"
-)]
+#[cfg_attr(target_endian = "little", path = "congestion.lskel-little-endian.rs")]
 #[cfg_attr(target_endian = "big", path = "congestion.lskel-big-endian.rs")]
 mod congestion;
 mod lskel;

@@ -8,10 +8,7 @@
 mod bpf;
 mod lskel;
 #[allow(unsafe_code, reason = "generated: what the blobs promise to `lskel`")]
-#[cfg_attr(
-    target_endian = "little",
-    path = "scheduler.lskel-little-endian.rs"
-)]
+#[cfg_attr(target_endian = "little", path = "scheduler.lskel-little-endian.rs")]
 #[cfg_attr(target_endian = "big", path = "scheduler.lskel-big-endian.rs")]
 mod scheduler;
 

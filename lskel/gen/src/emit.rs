@@ -286,7 +286,9 @@ impl Named<'_> {
                         for command in &skeleton.commands {
                             let what = what(&command.what);
                             let one = format!("({}, {what}),", command.record);
-                            if out.indent * 4 + one.len() <= WIDTH {
+                            let fits = out.indent * 4 + one.len() <= WIDTH;
+                            // rustfmt's limit for what is between the brackets.
+                            if fits && one.len() <= 60 + "(),".len() {
                                 out.line(one);
                             } else {
                                 out.block("(", "),", |out| {
