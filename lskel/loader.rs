@@ -17,6 +17,7 @@ use super::{
     object::ObjectDef,
     ops::{
         self,
+        LayOut,
         Value, //
     }, //
 };
@@ -180,6 +181,8 @@ impl Loader {
     /// sizes of maps. Gives the fd of each map, then of each prog, but for callbacks that were left
     /// out; and the value of each struct_ops map.
     ///
+    /// `lay_out` is for an object that has struct_ops.
+    ///
     /// With a log, the kernel writes into it what it thinks of the `BPF_PROG_LOAD` or
     /// `BPF_BTF_LOAD` that the log is for.
     ///
@@ -191,6 +194,7 @@ impl Loader {
         def: &'static ObjectDef,
         data: &[u8],
         log: Option<&Log>,
+        lay_out: Option<LayOut>,
     ) -> Result<(KVec<Option<OwnedFd>>, KVec<Value>), LoadError> {
         let fds = room_for_fds(def)?;
         let table = self.fill(data, log)?;
@@ -199,7 +203,10 @@ impl Loader {
         unsafe { self.run(def, table) }?;
         let values = self
             .fill_maps(def, Some(data))
-            .and_then(|()| ops::lay_out(&self.map, table, def, data));
+            .and_then(|()| match lay_out {
+                Some(lay_out) => lay_out(&self.map, table, def, data),
+                None => Ok(KVec::new()),
+            });
         let mut values = match values {
             Ok(values) => values,
             Err(e) => {

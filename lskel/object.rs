@@ -37,14 +37,18 @@ pub trait Source {
     /// Whether it may have a signature. What loads it by one is left out of modules where it has
     /// none.
     const MAY_BE_SIGNED: bool;
+    /// Whether it may have struct_ops. What lays them out is left out of modules where it has none.
+    const MAY_HAVE_OPS: bool;
 }
 
 impl<O: Object> Source for O {
     const MAY_BE_SIGNED: bool = O::SIGNATURE.is_some();
+    const MAY_HAVE_OPS: bool = O::DEF.ops.is_some();
 }
 
 impl Source for () {
     const MAY_BE_SIGNED: bool = true;
+    const MAY_HAVE_OPS: bool = true;
 }
 
 /// An object that is not signed: what a module changes in it before the load is taken as it is.

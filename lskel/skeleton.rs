@@ -27,6 +27,8 @@ use super::{
         Unsigned, //
     },
     ops::{
+        self,
+        LayOut,
         Ops,
         OpsId,
         Registered,
@@ -255,8 +257,13 @@ impl<O: Source> Skeleton<O> {
     /// Loads the object with these data, which are its own or a changed copy.
     fn load_data(&self, loader: &Loader, data: &[u8]) -> Result<Loaded<O>, LoadError> {
         let def = self.def;
+        let lay_out = if O::MAY_HAVE_OPS {
+            Some(ops::lay_out as LayOut)
+        } else {
+            None
+        };
         // SAFETY: by the type invariants.
-        let load = |log: Option<&Log>| unsafe { loader.load(def, data, log) };
+        let load = |log: Option<&Log>| unsafe { loader.load(def, data, log, lay_out) };
         let (fds, values) = twice(|first| {
             let Some((first, log)) =
                 first.and_then(|e| Some((e, Log::of(e, def, self.log_level)?)))

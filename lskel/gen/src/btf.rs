@@ -166,7 +166,7 @@ impl Btf {
             "" => 0,
             name => self.add_string(name),
         };
-        let words = [&[name, kind << 24 | count, of], rest].concat();
+        let words = [&[name, (kind << 24) | count, of], rest].concat();
         self.types.push(Type { words });
         self.types.len() as u32
     }

@@ -204,8 +204,8 @@ impl<'a> Writer<'a> {
 
     fn insn(&mut self, code: u8, dst: u8, src: u8, off: u16, imm: u32) {
         let (registers, off) = match self.byte_order {
-            ByteOrder::Little => (src << 4 | dst, off.to_le_bytes()),
-            ByteOrder::Big => (dst << 4 | src, off.to_be_bytes()),
+            ByteOrder::Little => ((src << 4) | dst, off.to_le_bytes()),
+            ByteOrder::Big => ((dst << 4) | src, off.to_be_bytes()),
         };
         self.insns.extend([code, registers]);
         self.insns.extend(off);
