@@ -68,12 +68,7 @@ impl<O: Object> Skeleton<O> {
             )
         };
         // INVARIANT: by the contract of `Object`.
-        Self {
-            def: O::DEF,
-            data: None,
-            log_level: 1,
-            _object: PhantomData,
-        }
+        Self::of(O::DEF, None)
     }
 
     /// The object with its data, which the module has from elsewhere: `lskel-gen --data-apart` has
@@ -105,12 +100,7 @@ impl<O: Object> Skeleton<O> {
     /// makes such data for machines of one byte order.
     pub unsafe fn open_with_unchecked(data: KVVec<u8>) -> Self {
         // INVARIANT: by this function's contract.
-        Self {
-            def: O::DEF,
-            data: Some(data),
-            log_level: 1,
-            _object: PhantomData,
-        }
+        Self::of(O::DEF, Some(data))
     }
 }
 
@@ -122,16 +112,21 @@ impl Skeleton<()> {
     /// `def` must keep the contract of [`Object`].
     pub unsafe fn open_def(def: &'static ObjectDef) -> Self {
         // INVARIANT: by this function's contract.
-        Self {
-            def,
-            data: None,
-            log_level: 1,
-            _object: PhantomData,
-        }
+        Self::of(def, None)
     }
 }
 
 impl<O> Skeleton<O> {
+    /// `def` and `data` must be what the type invariants want.
+    fn of(def: &'static ObjectDef, data: Option<KVVec<u8>>) -> Self {
+        Self {
+            def,
+            data,
+            log_level: 1,
+            _object: PhantomData,
+        }
+    }
+
     /// If the kernel refuses a prog, the object is loaded once more with a log, whose end goes to
     /// dmesg. This is the log's level, in the words of `BPF_PROG_LOAD`: 1, where this starts, for
     /// what the verifier does, 2 for more of it.

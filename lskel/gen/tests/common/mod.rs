@@ -58,6 +58,19 @@ pub fn generate(source: &Path) -> Files {
         .unwrap_or_else(|e| panic!("{}: {:#}", source.display(), anyhow::Error::from(e)))
 }
 
+/// The same of each object whose files are looked at as a whole.
+pub fn generate_each() -> [Files; 6] {
+    let names = [
+        "calls",
+        "externs",
+        "globals",
+        "many_progs",
+        "nothing",
+        "slots",
+    ];
+    names.map(|name| generate(&object(&format!("{name}.bpf.c"))))
+}
+
 /// Runs the command.
 pub fn lskel_gen(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lskel-gen"))
