@@ -88,7 +88,7 @@ impl<O: Object> Skeleton<O> {
             )
         };
         // INVARIANT: by the contract of `Object`.
-        Self::of(O::DEF, O::SIGNATURE)
+        Self::of(O::DEF, O::SIGNATURE, None)
     }
 
     /// The object with its data, which the module has from elsewhere: `lskel-gen --data-apart` has
@@ -120,10 +120,7 @@ impl<O: Object> Skeleton<O> {
     /// makes such data for machines of one byte order.
     pub unsafe fn open_with_unchecked(data: KVVec<u8>) -> Self {
         // INVARIANT: by this function's contract.
-        Self {
-            data: Some(data),
-            ..Self::of(O::DEF, O::SIGNATURE)
-        }
+        Self::of(O::DEF, O::SIGNATURE, Some(data))
     }
 }
 
@@ -136,16 +133,20 @@ impl Skeleton<()> {
     /// `def` must keep the contract of [`Object`].
     pub unsafe fn open_def(def: &'static ObjectDef, signature: Option<&'static [u8]>) -> Self {
         // INVARIANT: by this function's contract.
-        Self::of(def, signature)
+        Self::of(def, signature, None)
     }
 }
 
 impl<O> Skeleton<O> {
-    /// `def` must be what the type invariants want.
-    fn of(def: &'static ObjectDef, signature: Option<&'static [u8]>) -> Self {
+    /// `def` and `data` must be what the type invariants want.
+    fn of(
+        def: &'static ObjectDef,
+        signature: Option<&'static [u8]>,
+        data: Option<KVVec<u8>>,
+    ) -> Self {
         Self {
             def,
-            data: None,
+            data,
             log_level: 1,
             signature,
             keyring: Keyring::Secondary,

@@ -22,10 +22,14 @@ HOST_SUITE=trixie
 # What a module project has of this one. lskel/gen is a tool, not part of it.
 # shellcheck disable=SC2034
 RUNTIME=(bindings_helper.h bpf.rs bpf lskel.rs lskel)
+copy_runtime() { tar -C "$TOP" -c --exclude=lskel/gen "${RUNTIME[@]}" | tar -C "$1" -x; }
+
+# Whether these are the scripts of the package lskel-dev, which has the host programs built.
+is_package() { [[ -d $TOP/programs ]]; }
 
 # Cargo's output, one folder for each checkout: cargo cannot tell the crates of two checkouts apart. The package lskel-dev
 # has what of it is needed.
-if [[ -d $TOP/programs ]]; then
+if is_package; then
 	export CARGO_TARGET_DIR=$TOP/programs
 else
 	export CARGO_TARGET_DIR=$CACHE/target/$(printf '%s' "$TOP" | sha256sum | cut -c1-12)
@@ -47,7 +51,7 @@ s390x | s390) ARCH=s390x MACHINE=s390x KERNEL_ARCH=s390 ;;
 	exit 1
 	;;
 esac
-if [[ $ARCH != amd64 && $CARGO_TARGET_DIR = "$TOP/programs" ]]; then
+if [[ $ARCH != amd64 ]] && is_package; then
 	printf '%s: error: the package lskel-dev is for amd64; for %s use a checkout of bpf_preload_rs\n' "${0##*/}" "$ARCH" >&2
 	exit 1
 fi
@@ -61,6 +65,11 @@ if [[ -d $CACHE && -r $CACHE ]]; then
 	exec {CACHE_LOCK}<"$CACHE"
 	flock -s "$CACHE_LOCK"
 fi
+
+# For cargo build: the generator and the runner. Together, as by itself the one has other features of what it depends on,
+# which is then built twice.
+# shellcheck disable=SC2034
+ON_HOST=(--release --locked -p lskel-gen -p qemu-test)
 
 # For cargo build: static programs, the same bytes wherever checkout and cache are. Cargo itself names the files of a
 # checkout from its top.

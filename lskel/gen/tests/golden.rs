@@ -10,23 +10,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const OBJECTS: [&str; 7] = [
-    "calls",
-    "externs",
-    "globals",
-    "many_progs",
-    "nothing",
-    "ops",
-    "slots",
-];
-
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
 
 /// The files that people read.
 fn generated() -> BTreeMap<String, Vec<u8>> {
-    let files = OBJECTS.map(|name| common::generate(&common::object(&format!("{name}.bpf.c"))));
+    let files = common::generate_each();
     let is_text = |file: &str| file.ends_with(".rs") || file.ends_with(".txt");
     files
         .into_iter()

@@ -59,6 +59,20 @@ pub fn generate(source: &Path) -> Files {
         .unwrap_or_else(|e| panic!("{}: {:#}", source.display(), anyhow::Error::from(e)))
 }
 
+/// The same of each object whose files are looked at as a whole.
+pub fn generate_each() -> [Files; 7] {
+    let names = [
+        "calls",
+        "externs",
+        "globals",
+        "many_progs",
+        "nothing",
+        "ops",
+        "slots",
+    ];
+    names.map(|name| generate(&object(&format!("{name}.bpf.c"))))
+}
+
 /// Runs the command.
 pub fn lskel_gen(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lskel-gen"))
