@@ -43,7 +43,7 @@ struct bpf_prog_aux {
 } __core;
 
 struct bpf_prog {
-	__u32 type;
+	enum bpf_prog_type type;
 	struct bpf_prog_aux *aux;
 } __core;
 
@@ -248,13 +248,16 @@ int BPF_PROG(ptrace, struct task_struct *child, unsigned int mode, int ret)
 	return -EPERM;
 }
 
-#define IS_IN(ids, id)                                            \
-	({                                                        \
-		bool found = false;                               \
-		for (int at = 0; at < sizeof(ids) / sizeof(*ids); at++) \
-			found |= ids[at] == (id);                 \
-		(id) && found;                                    \
-	})
+/* It leaves at once where it is found: otherwise the verifier walks each combination. */
+static __always_inline bool is_in(const __u32 *ids, __u32 count, __u32 id)
+{
+	for (__u32 at = 0; at < count; at++)
+		if (ids[at] == id)
+			return id;
+	return false;
+}
+
+#define IS_IN(ids, id) is_in(ids, sizeof(ids) / sizeof(*ids), id)
 
 /*
  * What is the gate's own cannot be had, sealed or not: to its ids there is nothing, so that who lists

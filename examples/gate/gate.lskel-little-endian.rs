@@ -31,7 +31,7 @@ unsafe impl Object for Gate {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"gate",
         data: init_data!("gate.lskel-little-endian.data"),
-        btf: Some(6928),
+        btf: Some(8048),
         maps: &[
             // 0: `untold`
             MapDef {
@@ -40,7 +40,7 @@ unsafe impl Object for Gate {
                 key_size: 0,
                 value_size: 40,
                 max_entries: 64,
-                attr: 6960,
+                attr: 8080,
                 value: None,
                 frozen: false,
             },
@@ -51,7 +51,7 @@ unsafe impl Object for Gate {
                 key_size: 4,
                 value_size: 8,
                 max_entries: 9,
-                attr: 7000,
+                attr: 8120,
                 value: None,
                 frozen: false,
             },
@@ -62,8 +62,8 @@ unsafe impl Object for Gate {
                 key_size: 4,
                 value_size: 170,
                 max_entries: 1,
-                attr: 7064,
-                value: Some(7128),
+                attr: 8184,
+                value: Some(8248),
                 frozen: true,
             },
             // 3: `gate.bss`
@@ -73,8 +73,8 @@ unsafe impl Object for Gate {
                 key_size: 4,
                 value_size: 176,
                 max_entries: 1,
-                attr: 7304,
-                value: Some(7368),
+                attr: 8424,
+                value: Some(8488),
                 frozen: false,
             },
         ],
@@ -86,7 +86,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 8176,
+                attr: 9296,
             },
             // 1: `locked_down`
             ProgDef {
@@ -95,7 +95,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 9792,
+                attr: 10912,
             },
             // 2: `ptrace`
             ProgDef {
@@ -104,7 +104,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 11104,
+                attr: 12224,
             },
             // 3: `commands`
             ProgDef {
@@ -113,7 +113,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 13288,
+                attr: 14328,
             },
             // 4: `own_prog`
             ProgDef {
@@ -122,7 +122,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 15232,
+                attr: 16296,
             },
             // 5: `own_map`
             ProgDef {
@@ -131,7 +131,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 16656,
+                attr: 17736,
             },
             // 6: `unload`
             ProgDef {
@@ -140,7 +140,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 18264,
+                attr: 19360,
             },
             // 7: `files`
             ProgDef {
@@ -149,7 +149,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 19928,
+                attr: 21024,
             },
             // 8: `next`
             ProgDef {
@@ -158,7 +158,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL,
                 expected_attach_type: 0,
                 args: Some(40),
-                attr: 20896,
+                attr: 21992,
             },
             // 9: `denials`
             ProgDef {
@@ -167,7 +167,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
                 args: None,
-                attr: 21320,
+                attr: 22416,
             },
         ],
         ops: None,

@@ -186,7 +186,7 @@ impl Attached {
         }
         // Attaching was a bpf command, once the prog for these was there.
         if bss.asked.get() == 0 {
-            pr_err!("progs are not asked: the kernel's command line needs lsm=…,bpf\n");
+            pr_err!("progs are not asked: the kernel's command line needs lsm=...,bpf\n");
             return Err(ENODEV);
         }
         let denials = skel.prog(progs::denials);
