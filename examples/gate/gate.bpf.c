@@ -248,12 +248,14 @@ int BPF_PROG(ptrace, struct task_struct *child, unsigned int mode, int ret)
 	return -EPERM;
 }
 
-/* It leaves at once where it is found: otherwise the verifier walks each combination. */
 static __always_inline bool is_in(const __u32 *ids, __u32 count, __u32 id)
 {
-	for (__u32 at = 0; at < count; at++)
+	for (__u32 at = 0; at < count; at++) {
 		if (ids[at] == id)
 			return id;
+		/* One after the other: of all at once the verifier walks each combination. */
+		barrier();
+	}
 	return false;
 }
 

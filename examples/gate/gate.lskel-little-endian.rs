@@ -31,7 +31,7 @@ unsafe impl Object for Gate {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"gate",
         data: init_data!("gate.lskel-little-endian.data"),
-        btf: Some(8048),
+        btf: Some(8064),
         maps: &[
             // 0: `untold`
             MapDef {
@@ -40,7 +40,7 @@ unsafe impl Object for Gate {
                 key_size: 0,
                 value_size: 40,
                 max_entries: 64,
-                attr: 8080,
+                attr: 8096,
                 value: None,
                 frozen: false,
             },
@@ -51,7 +51,7 @@ unsafe impl Object for Gate {
                 key_size: 4,
                 value_size: 8,
                 max_entries: 9,
-                attr: 8120,
+                attr: 8136,
                 value: None,
                 frozen: false,
             },
@@ -62,8 +62,8 @@ unsafe impl Object for Gate {
                 key_size: 4,
                 value_size: 170,
                 max_entries: 1,
-                attr: 8184,
-                value: Some(8248),
+                attr: 8200,
+                value: Some(8264),
                 frozen: true,
             },
             // 3: `gate.bss`
@@ -73,8 +73,8 @@ unsafe impl Object for Gate {
                 key_size: 4,
                 value_size: 176,
                 max_entries: 1,
-                attr: 8424,
-                value: Some(8488),
+                attr: 8440,
+                value: Some(8504),
                 frozen: false,
             },
         ],
@@ -86,7 +86,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 9296,
+                attr: 9312,
             },
             // 1: `locked_down`
             ProgDef {
@@ -95,7 +95,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 10912,
+                attr: 10928,
             },
             // 2: `ptrace`
             ProgDef {
@@ -104,7 +104,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 12224,
+                attr: 12240,
             },
             // 3: `commands`
             ProgDef {
@@ -113,7 +113,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 14328,
+                attr: 13976,
             },
             // 4: `own_prog`
             ProgDef {
@@ -122,7 +122,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 16296,
+                attr: 15984,
             },
             // 5: `own_map`
             ProgDef {
@@ -131,7 +131,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 17736,
+                attr: 17768,
             },
             // 6: `unload`
             ProgDef {
@@ -140,7 +140,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 19360,
+                attr: 19632,
             },
             // 7: `files`
             ProgDef {
@@ -149,7 +149,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 21024,
+                attr: 21296,
             },
             // 8: `next`
             ProgDef {
@@ -158,7 +158,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL,
                 expected_attach_type: 0,
                 args: Some(40),
-                attr: 21992,
+                attr: 22264,
             },
             // 9: `denials`
             ProgDef {
@@ -167,7 +167,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
                 args: None,
-                attr: 22416,
+                attr: 22688,
             },
         ],
         ops: None,
