@@ -317,33 +317,29 @@ int BPF_PROG(own_map, struct bpf_map *map, unsigned int mode, int ret)
 SEC("lsm/capable")
 int BPF_PROG(unload, const struct cred *cred, struct user_namespace *user, int cap, unsigned int opts, int ret)
 {
-	unsigned long number, flags;
-	struct task_struct *task;
+	unsigned long number, second, third;
+	bool forced = false;
 	void *regs;
 
 	if (cap != CAP_SYS_MODULE || ret || !holds(RULE_UNLOAD))
 		return ret;
-	task = bpf_get_current_task_btf();
-	regs = (void *)bpf_task_pt_regs(task);
+	regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	if (bpf_core_field_exists(((struct pt_regs___x86 *)regs)->orig_ax)) {
 		struct pt_regs___x86 *x86 = regs;
 
-		/* x32 has a bit of its own; 129 is that of 32 bits, whose second argument is in cx. */
+		/* x32 has a bit of its own. 129 is that of 32 bits, which has its second argument in cx. */
 		number = BPF_CORE_READ(x86, orig_ax) & ~0x40000000UL;
-		if (number != 176 && number != 129)
-			return 0;
-		flags = number == 176 ? BPF_CORE_READ(x86, si) : BPF_CORE_READ(x86, cx);
+		second = BPF_CORE_READ(x86, si);
+		third = BPF_CORE_READ(x86, cx);
+		forced = (number == 176 && second & O_TRUNC) || (number == 129 && third & O_TRUNC);
 	} else if (bpf_core_field_exists(((struct pt_regs___arm64 *)regs)->syscallno)) {
 		struct pt_regs___arm64 *arm64 = regs;
 
 		number = BPF_CORE_READ(arm64, syscallno);
-		if (number != 106 && number != 129)
-			return 0;
-		flags = BPF_CORE_READ(arm64, regs[1]);
-	} else {
-		return 0;
+		second = BPF_CORE_READ(arm64, regs[1]);
+		forced = (number == 106 || number == 129) && second & O_TRUNC;
 	}
-	if (!(flags & O_TRUNC))
+	if (!forced)
 		return 0;
 	refuse(RULE_UNLOAD, 0);
 	return -EPERM;
