@@ -387,9 +387,12 @@ int denials(struct bpf_iter__bpf_map_elem *ctx)
 	static const char names[16][8] = { "progs",  "modules", "kexec", "memory", "kprobes",
 					   "ptrace", "updates", "own",   "unload" };
 
-	if (!ctx->key || !ctx->value)
+	__u32 *key = ctx->key;
+	__u64 *value = ctx->value;
+
+	if (!key || !value)
 		return 0;
-	BPF_SEQ_PRINTF(ctx->meta->seq, "%-8s %llu\n", names[*ctx->key & 15], *ctx->value);
+	BPF_SEQ_PRINTF(ctx->meta->seq, "%-8s %llu\n", names[*key & 15], *value);
 	return 0;
 }
 
