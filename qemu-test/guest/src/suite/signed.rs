@@ -34,7 +34,7 @@ pub(super) fn file(name: &str) -> Result<Vec<u8>> {
 }
 
 /// Adds a key to a keyring, and gives its serial number.
-fn add_key(kind: &str, name: &str, payload: &[u8], keyring: i32) -> Result<i32> {
+pub(super) fn add_key(kind: &str, name: &str, payload: &[u8], keyring: i32) -> Result<i32> {
     let (kind, name) = (CString::new(kind)?, CString::new(name)?);
     // SAFETY: the texts end with NUL, and the payload has the size that is told.
     let serial = unsafe {
@@ -56,7 +56,7 @@ fn add_key(kind: &str, name: &str, payload: &[u8], keyring: i32) -> Result<i32> 
 }
 
 /// A keyring of this process.
-fn keyring(name: &str) -> Result<i32> {
+pub(super) fn keyring(name: &str) -> Result<i32> {
     add_key("keyring", name, &[], libc::KEY_SPEC_PROCESS_KEYRING)
 }
 
