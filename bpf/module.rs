@@ -125,7 +125,9 @@ impl<T: Send + Sync + 'static> Drop for Filled<T> {
     fn drop(&mut self) {
         let value = self.slot.value.xchg(null_mut(), Full).cast::<T>();
 
-        rcu::synchronize_rcu();
+        // SAFETY: FFI call without requirements but that the task may sleep, which is so where one
+        // is dropped.
+        unsafe { bindings::synchronize_rcu() };
         // SAFETY: by the type invariants it comes from `Arc::into_raw`, and a grace period has
         // passed since it was taken out.
         drop(unsafe { Arc::from_raw(value) });

@@ -192,7 +192,8 @@ static __always_inline bool holds(enum rule rule)
 
 /* Progs come from the kernel, or with a signature by a key of the kernel's keyrings. */
 SEC("lsm/bpf_prog_load")
-int BPF_PROG(progs, struct bpf_prog *prog, union bpf_attr *attr, struct bpf_token *token, bool kernel, int ret)
+int BPF_PROG(progs, struct bpf_prog *prog, union bpf_attr *attr, struct bpf_token *token,
+	     bool kernel, int ret)
 {
 	struct bpf_prog_aux *aux = prog->aux;
 	__u8 type;
@@ -237,7 +238,7 @@ int BPF_PROG(locked_down, int what, int ret)
 
 #define PTRACE_MODE_ATTACH 2
 
-/* Nobody gets into a process of another user: not root, and not by /proc/PID/mem or pidfd_getfd(2). */
+/* Nobody gets into a process of another user: not by /proc/PID/mem or pidfd_getfd(2), either. */
 SEC("lsm/ptrace_access_check")
 int BPF_PROG(ptrace, struct task_struct *child, unsigned int mode, int ret)
 {
@@ -280,7 +281,7 @@ int BPF_PROG(commands, int cmd, union bpf_attr *attr, unsigned int size, bool ke
 		refuse(RULE_OWN, id);
 		return -ENOENT;
 	}
-	/* By a pinned file the counts' iterator can be had, which would print what another prog says. */
+	/* By a pinned file the iterator of the counts can be had, and would print something else. */
 	if (cmd == BPF_LINK_UPDATE && holds(RULE_UPDATES)) {
 		refuse(RULE_UPDATES, 0);
 		return -EPERM;
@@ -313,9 +314,10 @@ int BPF_PROG(own_map, struct bpf_map *map, unsigned int mode, int ret)
 #define CAP_SYS_MODULE 16
 #define O_TRUNC 01000
 
-/* `rmmod -f` takes a module away that is in use: no module, then, as the name is the caller's to change. */
+/* `rmmod -f` takes away what is in use: of any module, as the name is the caller's to change. */
 SEC("lsm/capable")
-int BPF_PROG(unload, const struct cred *cred, struct user_namespace *user, int cap, unsigned int opts, int ret)
+int BPF_PROG(unload, const struct cred *cred, struct user_namespace *user, int cap,
+	     unsigned int opts, int ret)
 {
 	unsigned long number, second, third;
 	bool forced = false;

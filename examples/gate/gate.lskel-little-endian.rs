@@ -31,7 +31,7 @@ unsafe impl Object for Gate {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"gate",
         data: init_data!("gate.lskel-little-endian.data"),
-        btf: Some(8136),
+        btf: Some(8088),
         maps: &[
             // 0: `untold`
             MapDef {
@@ -40,7 +40,7 @@ unsafe impl Object for Gate {
                 key_size: 0,
                 value_size: 40,
                 max_entries: 64,
-                attr: 8168,
+                attr: 8120,
                 value: None,
                 frozen: false,
             },
@@ -51,7 +51,7 @@ unsafe impl Object for Gate {
                 key_size: 4,
                 value_size: 8,
                 max_entries: 9,
-                attr: 8208,
+                attr: 8160,
                 value: None,
                 frozen: false,
             },
@@ -62,8 +62,8 @@ unsafe impl Object for Gate {
                 key_size: 4,
                 value_size: 170,
                 max_entries: 1,
-                attr: 8272,
-                value: Some(8336),
+                attr: 8224,
+                value: Some(8288),
                 frozen: true,
             },
             // 3: `gate.bss`
@@ -73,8 +73,8 @@ unsafe impl Object for Gate {
                 key_size: 4,
                 value_size: 176,
                 max_entries: 1,
-                attr: 8512,
-                value: Some(8576),
+                attr: 8464,
+                value: Some(8528),
                 frozen: false,
             },
         ],
@@ -86,7 +86,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 9384,
+                attr: 9336,
             },
             // 1: `locked_down`
             ProgDef {
@@ -95,7 +95,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 11000,
+                attr: 10952,
             },
             // 2: `ptrace`
             ProgDef {
@@ -104,7 +104,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 12312,
+                attr: 12264,
             },
             // 3: `commands`
             ProgDef {
@@ -113,7 +113,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 14048,
+                attr: 14000,
             },
             // 4: `own_prog`
             ProgDef {
@@ -122,7 +122,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 16056,
+                attr: 16008,
             },
             // 5: `own_map`
             ProgDef {
@@ -131,7 +131,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 17840,
+                attr: 17792,
             },
             // 6: `unload`
             ProgDef {
@@ -140,7 +140,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 19728,
+                attr: 19680,
             },
             // 7: `files`
             ProgDef {
@@ -149,7 +149,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 21392,
+                attr: 21344,
             },
             // 8: `next`
             ProgDef {
@@ -158,7 +158,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL,
                 expected_attach_type: 0,
                 args: Some(40),
-                attr: 22360,
+                attr: 22312,
             },
             // 9: `denials`
             ProgDef {
@@ -167,7 +167,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
                 args: None,
-                attr: 22768,
+                attr: 22720,
             },
         ],
         ops: None,
