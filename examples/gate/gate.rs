@@ -129,7 +129,7 @@ impl kernel::InPlaceModule for Gate {
             _device <- MiscDeviceRegistration::register(MiscDeviceOptions { name: c"gate" }),
             // Last, as nothing may fail after it.
             _: {
-                if param_value(module_parameters::seal.value()) != 0 {
+                if param_value::<u8>(module_parameters::seal.value()) != 0 {
                     State::seal(attached.state.as_arc_borrow())?;
                 }
             },
@@ -150,20 +150,20 @@ impl Attached {
         let rodata = skel.globals_mut(globals::rodata).map_err(said)?;
 
         for (rule, value) in rodata.rules.iter_mut().zip([
-            param_value(module_parameters::progs.value()),
-            param_value(module_parameters::modules.value()),
-            param_value(module_parameters::kexec.value()),
-            param_value(module_parameters::memory.value()),
-            param_value(module_parameters::kprobes.value()),
-            param_value(module_parameters::ptrace.value()),
-            param_value(module_parameters::updates.value()),
+            param_value::<u8>(module_parameters::progs.value()),
+            param_value::<u8>(module_parameters::modules.value()),
+            param_value::<u8>(module_parameters::kexec.value()),
+            param_value::<u8>(module_parameters::memory.value()),
+            param_value::<u8>(module_parameters::kprobes.value()),
+            param_value::<u8>(module_parameters::ptrace.value()),
+            param_value::<u8>(module_parameters::updates.value()),
         ]) {
             rule.set(value);
         }
         rodata.verdicts.set(SIGNATURES_COVER_MAPS.into());
         rodata
             .keyring
-            .set(param_value(module_parameters::keyring.value()));
+            .set(param_value::<i32>(module_parameters::keyring.value()));
 
         let skel = skel.load().map_err(said)?;
         let bss = skel.globals(globals::bss).map_err(said)?;
@@ -258,7 +258,7 @@ impl_has_delayed_work! {
 
 impl State {
     fn seal(this: ArcBorrow<'_, Self>) -> Result {
-        if param_value(module_parameters::rescue.value()) != 0 {
+        if param_value::<u8>(module_parameters::rescue.value()) != 0 {
             pr_warn!("rescue=1: not sealed\n");
             return Err(EPERM);
         }
