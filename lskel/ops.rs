@@ -236,10 +236,6 @@ impl Drop for Registered {
 /// What the layout prog leaves where the kernel has no such member.
 const NO_ANSWER: u64 = u64::MAX;
 
-/// [`lay_out`], which not every module has in it.
-pub(super) type LayOut =
-    fn(&Map, u32, &'static ObjectDef, &[u8]) -> Result<KVec<Value>, LoadError>;
-
 /// Between the two runs of the loader prog, whose map `loader` is: asks the kernel for the layout
 /// of its structs, and writes into the data what depends on it. Gives the maps' values.
 ///

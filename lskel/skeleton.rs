@@ -27,8 +27,6 @@ use super::{
         Unsigned, //
     },
     ops::{
-        self,
-        LayOut,
         Ops,
         OpsId,
         Registered,
@@ -258,13 +256,15 @@ impl<O: Source> Skeleton<O> {
     /// Loads the object with these data, which are its own or a changed copy.
     fn load_data(&self, loader: &Loader, data: &[u8]) -> Result<Loaded<O>, LoadError> {
         let def = self.def;
-        let lay_out = if O::MAY_HAVE_OPS {
-            Some(ops::lay_out as LayOut)
-        } else {
-            None
+        let load = |log: Option<&Log>| {
+            if O::MAY_HAVE_OPS {
+                // SAFETY: by the type invariants.
+                unsafe { loader.load::<true>(def, data, log) }
+            } else {
+                // SAFETY: as above.
+                unsafe { loader.load::<false>(def, data, log) }
+            }
         };
-        // SAFETY: by the type invariants.
-        let load = |log: Option<&Log>| unsafe { loader.load(def, data, log, lay_out) };
         let (fds, values) = twice(|first| {
             let Some((first, log)) =
                 first.and_then(|e| Some((e, Log::of(e, def, self.log_level)?)))
@@ -429,25 +429,14 @@ impl<O> Loaded<O> {
         keep().map_err(|e| Step::TakeFd(self.def.name).failed(e))
     }
 
-    /// Registers each struct_ops map, in the object's order, as [`Self::register`] does one.
-    pub fn register_each(&self) -> impl Iterator<Item = Result<Registered, LoadError>> + '_ {
-        (0..self.values.len()).map(|number| self.register_number(number))
-    }
+    /// Registers the struct_ops map of this number, counted from 0 in the object's order, as
+    /// [`Self::register`] does by name. [`None`] if there are not so many.
+    pub fn register_nth(&self, number: usize) -> Option<Result<Registered, LoadError>> {
+        let value = self.values.get(number)?;
+        let fd = self.fds.get(value.map())?.as_ref()?;
+        let name = self.def.maps.get(value.map())?.name;
 
-    fn register_number(&self, number: usize) -> Result<Registered, LoadError> {
-        let map = self
-            .values
-            .get(number)
-            .and_then(|value| Some((value, self.fds.get(value.map())?.as_ref()?)));
-
-        match map {
-            Some((value, fd)) => {
-                let name = self.def.maps.get(value.map()).map_or(c"", |def| def.name);
-
-                value.register(fd, name)
-            }
-            None => Err(Step::Register(self.def.name).failed(EINVAL)),
-        }
+        Some(value.register(fd, name))
     }
 
     /// Attaches each prog to what its section names, but for those that are called or callbacks, and
@@ -521,7 +510,8 @@ impl<O: Object> Loaded<O> {
     /// callback is missing that has to be there; otherwise as the kernel's part has it whose struct
     /// it is.
     pub fn register<T: Ops>(&self, ops: OpsId<O, T>) -> Result<Registered, LoadError> {
-        self.register_number(ops.index())
+        self.register_nth(ops.index())
+            .unwrap_or_else(|| Err(Step::Register(self.def.name).failed(EINVAL)))
     }
 
     /// Holds a map open beyond the skeleton, for what [`KeptOpen`] says of prog arrays and timers.

@@ -360,7 +360,7 @@ fn load(mut request: Request<'_>, signature: Option<(&[u8], Keyring)>) -> Result
     let mut registered = KVec::new();
     let mut refused = None;
 
-    for result in loaded.register_each() {
+    for result in (0..).map_while(|number| loaded.register_nth(number)) {
         match result {
             Ok(of_map) => registered.push(of_map, GFP_KERNEL)?,
             Err(e) => refused = Some(e),
