@@ -46,14 +46,14 @@ use iterators::{
     progs,
     Iterators, //
 };
-use kernel::{
-    prelude::*,
-    sync::SetOnce, //
-};
 #[cfg(iterators_signed)]
 use kernel::{
     debugfs,
     fmt, //
+};
+use kernel::{
+    prelude::*,
+    sync::SetOnce, //
 };
 #[cfg(not(MODULE))]
 use lskel::initcall::late_initcall_sync;
@@ -269,7 +269,7 @@ impl DebugFiles {
             let skel = skel.load()?;
 
             #[cfg(iterators_signed)]
-        VERDICT.populate(skel.verdict());
+            VERDICT.populate(skel.verdict());
             Ok([
                 PreloadLink {
                     name: MAPS_DEBUG,
