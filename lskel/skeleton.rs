@@ -123,8 +123,8 @@ impl<O: Object> Skeleton<O> {
 }
 
 impl Skeleton<()> {
-    /// An object that is made while the module runs, with its signature if it has one. Nothing in it
-    /// can be named.
+    /// An object that is made while the module runs, with its signature if it has one. Nothing in
+    /// it can be named.
     ///
     /// # Safety
     ///
@@ -439,8 +439,8 @@ impl<O> Loaded<O> {
         Some(value.register(fd, name))
     }
 
-    /// Attaches each prog to what its section names, but for those that are called or callbacks, and
-    /// closes the object. The links are in the order of the progs.
+    /// Attaches each prog to what its section names, but for those that are called or callbacks,
+    /// and closes the object. The links are in the order of the progs.
     ///
     /// # Errors
     ///
@@ -465,8 +465,8 @@ impl<O: Object> Loaded<O> {
         let index = self.def.maps.len() + prog.index();
 
         Prog::new(AnyProg {
-            // SAFETY: by the type invariants, and as `ProgId` was checked when it was made: it names
-            // no callback.
+            // SAFETY: by the type invariants, and as `ProgId` was checked when it was made: it
+            // names no callback.
             fd: unsafe { self.fds.get_unchecked(index).as_ref().unwrap_unchecked() },
             // SAFETY: as above.
             def: unsafe { self.def.progs.get_unchecked(prog.index()) },
@@ -506,9 +506,9 @@ impl<O: Object> Loaded<O> {
     ///
     /// # Errors
     ///
-    /// `EEXIST`, or `EBUSY` where there can be only one, if another one is registered; `EINVAL` if a
-    /// callback is missing that has to be there; otherwise as the kernel's part has it whose struct
-    /// it is.
+    /// `EEXIST`, or `EBUSY` where there can be only one, if another one is registered; `EINVAL` if
+    /// a callback is missing that has to be there; otherwise as the kernel's part has it whose
+    /// struct it is.
     pub fn register<T: Ops>(&self, ops: OpsId<O, T>) -> Result<Registered, LoadError> {
         self.register_nth(ops.index())
             .unwrap_or_else(|| Err(Step::Register(self.def.name).failed(EINVAL)))
