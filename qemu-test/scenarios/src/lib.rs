@@ -24,6 +24,10 @@ pub const GALLERY: &str = "lskel_gallery";
 
 /// Folder of the initramfs with the tests of a module project.
 pub const TESTS_DIR: &str = "/tests";
+/// The certificate of a project whose progs are signed, in the project and in the initramfs.
+pub const SIGNING_CERT: &str = "/signing/cert.der";
+/// What scripts there find in their environment: the number of a keyring with it.
+pub const KEYRING: &str = "KEYRING";
 /// The commands of its demo in the initramfs.
 pub const DEMO: &str = "/demo";
 
@@ -398,6 +402,8 @@ macro_rules! each_scenario {
             // Each allocation in turn fails.
             every_failed_allocation_of_insmod_unwinds, Passes,
                 [DebugKernel, Shard("failpoints"), TestModule("lab_stacks")];
+            every_failed_allocation_of_a_signed_insmod_unwinds, Passes,
+                [DebugKernel, Shard("failpoints"), Signatures, TestModule("signed_progs"), TestModule("lab_stacks")];
             every_failed_allocation_of_a_mount_is_the_kernels_own, Passes, [DebugKernel, Shard("failpoints")];
             every_failed_allocation_of_rmmod_is_harmless, Passes, [DebugKernel, Shard("failpoints")];
             failed_allocations_of_each_gallery_entry_unwind, Passes,

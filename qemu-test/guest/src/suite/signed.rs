@@ -16,7 +16,7 @@ use super::hostile::{expect_refusal, expect_refused};
 use crate::bpf::{self, expect_both_files, Ids};
 use crate::costs::warm_insmod;
 use crate::kernel::{
-    eventually, expect_fds, fds, insmod, insmod_with, load, module, module_file, mount_bpffs,
+    add_key, eventually, expect_fds, fds, insmod, insmod_with, load, module, module_file, mount_bpffs,
     need_bpf_lsm, rmmod, umount, unload, Messages,
 };
 use crate::ktap::{note, Skip};
@@ -33,31 +33,19 @@ fn file(name: &str) -> Result<Vec<u8>> {
     fs::read(&path).with_context(|| path)
 }
 
-/// Adds a key to a keyring, and gives its serial number.
-fn add_key(kind: &str, name: &str, payload: &[u8], keyring: i32) -> Result<i32> {
-    let (kind, name) = (CString::new(kind)?, CString::new(name)?);
-    // SAFETY: the texts end with NUL, and the payload has the size that is told.
-    let serial = unsafe {
-        libc::syscall(
-            libc::SYS_add_key,
-            kind.as_ptr(),
-            name.as_ptr(),
-            payload.as_ptr(),
-            payload.len(),
-            keyring,
-        )
-    };
-    ensure!(
-        serial > 0,
-        "adding {name:?}: {}",
-        std::io::Error::last_os_error()
-    );
-    Ok(serial as i32)
+/// A keyring of this process's session: its children possess it, too.
+fn keyring(name: &str) -> Result<i32> {
+    add_key("keyring", name, &[], libc::KEY_SPEC_SESSION_KEYRING)
 }
 
-/// A keyring of this process.
-fn keyring(name: &str) -> Result<i32> {
-    add_key("keyring", name, &[], libc::KEY_SPEC_PROCESS_KEYRING)
+/// The module with signed progs: its file, and parameters with a keyring that has their key.
+pub fn signed_progs() -> Result<(String, String)> {
+    let keyring = keyring("with the key")?;
+    add_key("asymmetric", "", &file("cert_of_progs")?, keyring)?;
+    Ok((
+        format!("{MODULE_DIR}/signed_progs.ko"),
+        format!("keyring={keyring}"),
+    ))
 }
 
 /// A keyring with the key that has signed, and the key.
@@ -466,14 +454,9 @@ pub fn a_signed_load_costs_little_more_than_an_unsigned_one() -> Result<()> {
     if is_older()? {
         return Err(Skip("this kernel verifies instructions alone".into()).into());
     }
-    let keyring = keyring("with the key")?;
-    add_key("asymmetric", "", &file("cert_of_progs")?, keyring)?;
+    let (file, params) = signed_progs()?;
     let unsigned = warm_insmod(&module_file(), "", module())?;
-    let signed = warm_insmod(
-        &format!("{MODULE_DIR}/signed_progs.ko"),
-        &format!("keyring={keyring}"),
-        module(),
-    )?;
+    let signed = warm_insmod(&file, &params, module())?;
     note(&format!(
         "| instructions of a warm insmod | unsigned {unsigned} | signed {signed} |"
     ));
