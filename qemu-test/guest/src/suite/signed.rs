@@ -4,20 +4,22 @@
 use std::ffi::{c_int, CString};
 use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{ensure, Context, Result};
 use libbpf_rs::libbpf_sys as sys;
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 use rustix::io::Errno;
 use rustix::mount::{mount, MountFlags};
-use scenarios::{BLOB, MODULE_DIR, SIGNED_DIR};
+use scenarios::{BLOB, MODULE_DIR, SIGNED_DIR, SIGNING_BPFTOOL};
 
 use super::hostile::{expect_refusal, expect_refused};
 use crate::bpf::{self, expect_both_files, Ids};
 use crate::costs::warm_insmod;
 use crate::kernel::{
-    add_key, eventually, expect_fds, fds, insmod, insmod_with, load, module, module_file, mount_bpffs,
-    need_bpf_lsm, rmmod, umount, unload, Messages,
+    add_key, eventually, expect_fds, fds, insmod, insmod_with, load, module, module_file,
+    mount_bpffs, need_bpf_lsm, rmmod, umount, unload, Messages,
 };
 use crate::ktap::{note, Skip};
 
@@ -445,6 +447,42 @@ pub fn a_policy_of_verified_progs_lets_signed_modules_in_and_no_others() -> Resu
 
     rmmod("lab_policy")?;
     eventually(load)
+}
+
+pub fn what_bpftool_signs_is_taken_by_the_kernel_that_takes_ours() -> Result<()> {
+    need_bpf_lsm()?;
+    if is_older()? {
+        return Err(Skip("this kernel verifies instructions alone".into()).into());
+    }
+    if !Path::new(SIGNING_BPFTOOL).exists() {
+        return Err(Skip("the archive has no bpftool of this kernel's version".into()).into());
+    }
+    let (key, cert) = (
+        format!("{SIGNED_DIR}/key"),
+        format!("{SIGNED_DIR}/cert_of_progs"),
+    );
+    let bpftool = |options: &[&str]| {
+        let load = ["prog", "load", &format!("{SIGNED_DIR}/iterators.o"), "/pin"];
+        let output = Command::new(SIGNING_BPFTOOL)
+            .args(options)
+            .args(load)
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        Ok::<_, anyhow::Error>((output.status.success(), said))
+    };
+    let (file, params) = signed_progs()?;
+    insmod(&format!("{MODULE_DIR}/lab_policy.ko"))?.context("loading the policy")?;
+
+    let (unsigned, said) = bpftool(&["-L"])?;
+    ensure!(
+        !unsigned && said.starts_with("err -1\nfailed to load loader prog"),
+        "expected bpftool's unsigned loader refused, seen {said:?}"
+    );
+    let (signed, said) = bpftool(&["-S", "-k", &key, "-i", &cert])?;
+    ensure!(signed, "what bpftool has signed: {said:?}");
+    insmod_with(&file, &CString::new(params)?)?.context("what we have signed, with that key")?;
+    rmmod(module())?;
+    rmmod("lab_policy")
 }
 
 pub fn a_signed_load_costs_little_more_than_an_unsigned_one() -> Result<()> {
