@@ -87,8 +87,8 @@ check: ## everything that needs no QEMU: formatting, lints, unsafe, generated fi
 	@scripts/check
 
 .PHONY: new
-new: ## a module project of your own, outside of this one: NAME=hello [KIND=lsm] [DIR=../hello]; KIND= is one of scripts/new --help
-	@scripts/new '$(NAME)' $(KIND:%=--kind '%') --dir '$(or $(DIR),../$(NAME))'
+new: ## a module project of your own, outside of this one: NAME=hello [KIND=lsm] [DIR=../hello] [SIGNED=1]; KIND= is one of scripts/new --help
+	@scripts/new '$(NAME)' $(KIND:%=--kind '%') $(if $(SIGNED),--signed) --dir '$(or $(DIR),../$(NAME))'
 
 .PHONY: shell
 shell: ## an interactive guest with the module loaded and bpffs mounted

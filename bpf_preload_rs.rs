@@ -46,9 +46,12 @@ use iterators::{
     progs,
     Iterators, //
 };
+#[cfg(iterators_signed)]
 use kernel::{
     debugfs,
-    fmt,
+    fmt, //
+};
+use kernel::{
     prelude::*,
     sync::SetOnce, //
 };
@@ -58,9 +61,7 @@ use lskel::{
     param_value,
     Keyring,
     LoadError,
-    Object,
-    Skeleton,
-    Verdict, //
+    Skeleton, //
 };
 
 module! {
@@ -97,7 +98,8 @@ module! {
 
 struct BpfPreloadRs {
     _registration: Option<Registration<DebugFiles>>,
-    _verdict: Option<Pin<KBox<debugfs::File<VerdictFile>>>>,
+    #[cfg(iterators_signed)]
+    _verdict: Pin<KBox<debugfs::File<VerdictFile>>>,
 }
 
 impl kernel::Module for BpfPreloadRs {
@@ -108,6 +110,7 @@ impl kernel::Module for BpfPreloadRs {
 
         Ok(Self {
             _registration: if cfg!(MODULE) { provide(module)? } else { None },
+            #[cfg(iterators_signed)]
             _verdict: verdict_file()?,
         })
     }
@@ -179,21 +182,21 @@ fn must_be_signed() -> bool {
 }
 
 /// What the kernel has found of the signature, once the progs are loaded.
-static VERDICT: SetOnce<Verdict> = SetOnce::new();
+#[cfg(iterators_signed)]
+static VERDICT: SetOnce<lskel::Verdict> = SetOnce::new();
 
 /// What is in the file that says so.
+#[cfg(iterators_signed)]
 struct VerdictFile;
 
-/// The file, if there is a signature.
-fn verdict_file() -> Result<Option<Pin<KBox<debugfs::File<VerdictFile>>>>> {
-    if Iterators::SIGNATURE.is_none() {
-        return Ok(None);
-    }
+#[cfg(iterators_signed)]
+fn verdict_file() -> Result<Pin<KBox<debugfs::File<VerdictFile>>>> {
     let dir = debugfs::Dir::new(c"bpf_preload_rs");
 
-    KBox::pin_init(dir.read_only_file(c"signature", VerdictFile), GFP_KERNEL).map(Some)
+    KBox::pin_init(dir.read_only_file(c"signature", VerdictFile), GFP_KERNEL)
 }
 
+#[cfg(iterators_signed)]
 impl fmt::Debug for VerdictFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match VERDICT.as_ref() {
@@ -223,6 +226,7 @@ impl Links {
     fn load() -> Result<Self, LoadError> {
         let skel = open().load()?;
 
+        #[cfg(iterators_signed)]
         VERDICT.populate(skel.verdict());
         Ok(Self {
             maps: skel.prog(progs::dump_bpf_map).attach()?,
@@ -264,6 +268,7 @@ impl DebugFiles {
         let load = || {
             let skel = skel.load()?;
 
+            #[cfg(iterators_signed)]
             VERDICT.populate(skel.verdict());
             Ok([
                 PreloadLink {

@@ -100,8 +100,8 @@ impl Prog {
 
     /// The types that what it is attached to is among, if it was loaded for such a thing.
     pub fn attach_btf(&self) -> Option<Btf<'_>> {
-        // SAFETY: by the type invariants the prog is there, with its `aux`, where this is set before
-        // it has an fd.
+        // SAFETY: by the type invariants the prog is there, with its `aux`, where this is set
+        // before it has an fd.
         let btf = unsafe { (*(*self.ptr.as_ptr()).aux).attach_btf };
 
         // SAFETY: the prog has a reference to it.

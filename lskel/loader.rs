@@ -17,7 +17,6 @@ use super::{
     object::ObjectDef,
     ops::{
         self,
-        LayOut,
         Value, //
     }, //
 };
@@ -181,7 +180,7 @@ impl Loader {
     /// sizes of maps. Gives the fd of each map, then of each prog, but for callbacks that were left
     /// out; and the value of each struct_ops map.
     ///
-    /// `lay_out` is for an object that has struct_ops.
+    /// `HAS_OPS` is whether the object has any: what lays them out is left out of modules without.
     ///
     /// With a log, the kernel writes into it what it thinks of the `BPF_PROG_LOAD` or
     /// `BPF_BTF_LOAD` that the log is for.
@@ -189,24 +188,24 @@ impl Loader {
     /// # Safety
     ///
     /// `def` must keep the contract of [`Object`](super::Object).
-    pub(super) unsafe fn load(
+    pub(super) unsafe fn load<const HAS_OPS: bool>(
         &self,
         def: &'static ObjectDef,
         data: &[u8],
         log: Option<&Log>,
-        lay_out: Option<LayOut>,
     ) -> Result<(KVec<Option<OwnedFd>>, KVec<Value>), LoadError> {
         let fds = room_for_fds(def)?;
         let table = self.fill(data, log)?;
 
         // SAFETY: the map has the data of an object now; the rest is this function's contract.
         unsafe { self.run(def, table) }?;
-        let values = self
-            .fill_maps(def, Some(data))
-            .and_then(|()| match lay_out {
-                Some(lay_out) => lay_out(&self.map, table, def, data),
-                None => Ok(KVec::new()),
-            });
+        let values = self.fill_maps(def, Some(data)).and_then(|()| {
+            if HAS_OPS {
+                ops::lay_out(&self.map, table, def, data)
+            } else {
+                Ok(KVec::new())
+            }
+        });
         let mut values = match values {
             Ok(values) => values,
             Err(e) => {
@@ -217,7 +216,7 @@ impl Loader {
         };
         // SAFETY: as above.
         unsafe { self.run(def, table) }?;
-        let fds = self.take_fds(def, fds, &mut values)?;
+        let fds = self.take_fds::<HAS_OPS>(def, fds, &mut values)?;
 
         Ok((fds, values))
     }
@@ -250,13 +249,13 @@ impl Loader {
         // open at the end is closed.
         // SAFETY: as above.
         unsafe { self.run(def, table) }?;
-        let fds = self.take_fds(def, fds, &mut KVec::new())?;
+        let fds = self.take_fds::<false>(def, fds, &mut KVec::new())?;
 
         filled.map(|()| fds)
     }
 
     /// Takes the fds that the loader prog has left, and puts those of callbacks into the values.
-    fn take_fds(
+    fn take_fds<const HAS_OPS: bool>(
         &self,
         def: &ObjectDef,
         mut fds: KVec<Option<OwnedFd>>,
@@ -264,8 +263,10 @@ impl Loader {
     ) -> Result<KVec<Option<OwnedFd>>, LoadError> {
         let count = def.maps.len() + def.progs.len();
         let is_left_out = |cell: usize| {
-            cell.checked_sub(def.maps.len())
-                .is_some_and(|prog| ops::is_left_out(def, values, prog))
+            HAS_OPS
+                && cell
+                    .checked_sub(def.maps.len())
+                    .is_some_and(|prog| ops::is_left_out(def, values, prog))
         };
         let mut missing = false;
 
@@ -285,11 +286,14 @@ impl Loader {
         if missing {
             return Err(Step::WalkTable.failed(EBADF));
         }
-        let progs = fds.get(def.maps.len()..).unwrap_or_default();
-        for value in values {
-            value
-                .set_fds(progs)
-                .map_err(|e| Step::WalkTable.failed(e))?;
+        if HAS_OPS {
+            let progs = fds.get(def.maps.len()..).unwrap_or_default();
+
+            for value in values {
+                value
+                    .set_fds(progs)
+                    .map_err(|e| Step::WalkTable.failed(e))?;
+            }
         }
         Ok(fds)
     }

@@ -31,8 +31,8 @@ pub unsafe trait Object: Sized + 'static {
     const SIGNATURE: Option<&'static [u8]> = None;
 }
 
-/// What a [`Skeleton`](super::Skeleton) can be of: an object, or `()` for one that is made while the
-/// module runs.
+/// What a [`Skeleton`](super::Skeleton) can be of: an object, or `()` for one that is made while
+/// the module runs.
 pub trait Source {
     /// Whether it may have a signature. What loads it by one is left out of modules where it has
     /// none.

@@ -236,10 +236,6 @@ impl Drop for Registered {
 /// What the layout prog leaves where the kernel has no such member.
 const NO_ANSWER: u64 = u64::MAX;
 
-/// [`lay_out`], which not every module has in it.
-pub(super) type LayOut =
-    fn(&Map, u32, &'static ObjectDef, &[u8]) -> Result<KVec<Value>, LoadError>;
-
 /// Between the two runs of the loader prog, whose map `loader` is: asks the kernel for the layout
 /// of its structs, and writes into the data what depends on it. Gives the maps' values.
 ///
@@ -322,8 +318,8 @@ fn set_enums(loader: &Map, def: &ObjectDef, ops: &StructOps, answers: &[u64]) ->
 const MAX_MEMBERS: u32 = 64;
 
 /// A prog that is attached to the struct of this map. From it one comes to the struct's type, in
-/// whatever BTF that is, without a reference of one's own, which the kernel would not take back from
-/// a module.
+/// whatever BTF that is, without a reference of one's own, which the kernel would not take back
+/// from a module.
 fn attached(struct_id: u32, module: u32) -> Result<Prog> {
     // Of some member the kernel takes a callback that does nothing.
     for member in 0..MAX_MEMBERS {

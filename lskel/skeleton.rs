@@ -27,8 +27,6 @@ use super::{
         Unsigned, //
     },
     ops::{
-        self,
-        LayOut,
         Ops,
         OpsId,
         Registered,
@@ -126,8 +124,8 @@ impl<O: Object> Skeleton<O> {
 }
 
 impl Skeleton<()> {
-    /// An object that is made while the module runs, with its signature if it has one. Nothing in it
-    /// can be named.
+    /// An object that is made while the module runs, with its signature if it has one. Nothing in
+    /// it can be named.
     ///
     /// # Safety
     ///
@@ -259,13 +257,15 @@ impl<O: Source> Skeleton<O> {
     /// Loads the object with these data, which are its own or a changed copy.
     fn load_data(&self, loader: &Loader, data: &[u8]) -> Result<Loaded<O>, LoadError> {
         let def = self.def;
-        let lay_out = if O::MAY_HAVE_OPS {
-            Some(ops::lay_out as LayOut)
-        } else {
-            None
+        let load = |log: Option<&Log>| {
+            if O::MAY_HAVE_OPS {
+                // SAFETY: by the type invariants.
+                unsafe { loader.load::<true>(def, data, log) }
+            } else {
+                // SAFETY: as above.
+                unsafe { loader.load::<false>(def, data, log) }
+            }
         };
-        // SAFETY: by the type invariants.
-        let load = |log: Option<&Log>| unsafe { loader.load(def, data, log, lay_out) };
         let (fds, values) = twice(|first| {
             let Some((first, log)) =
                 first.and_then(|e| Some((e, Log::of(e, def, self.log_level)?)))
@@ -473,29 +473,18 @@ impl<O> Loaded<O> {
         all_of(self.progs().map(|prog| prog.id()))
     }
 
-    /// Registers each struct_ops map, in the object's order, as [`Self::register`] does one.
-    pub fn register_each(&self) -> impl Iterator<Item = Result<Registered, LoadError>> + '_ {
-        (0..self.values.len()).map(|number| self.register_number(number))
+    /// Registers the struct_ops map of this number, counted from 0 in the object's order, as
+    /// [`Self::register`] does by name. [`None`] if there are not so many.
+    pub fn register_nth(&self, number: usize) -> Option<Result<Registered, LoadError>> {
+        let value = self.values.get(number)?;
+        let fd = self.fds.get(value.map())?.as_ref()?;
+        let name = self.def.maps.get(value.map())?.name;
+
+        Some(value.register(fd, name))
     }
 
-    fn register_number(&self, number: usize) -> Result<Registered, LoadError> {
-        let map = self
-            .values
-            .get(number)
-            .and_then(|value| Some((value, self.fds.get(value.map())?.as_ref()?)));
-
-        match map {
-            Some((value, fd)) => {
-                let name = self.def.maps.get(value.map()).map_or(c"", |def| def.name);
-
-                value.register(fd, name)
-            }
-            None => Err(Step::Register(self.def.name).failed(EINVAL)),
-        }
-    }
-
-    /// Attaches each prog to what its section names, but for those that are called or callbacks, and
-    /// closes the object. The links are in the order of the progs.
+    /// Attaches each prog to what its section names, but for those that are called or callbacks,
+    /// and closes the object. The links are in the order of the progs.
     ///
     /// # Errors
     ///
@@ -520,8 +509,8 @@ impl<O: Object> Loaded<O> {
         let index = self.def.maps.len() + prog.index();
 
         Prog::new(AnyProg {
-            // SAFETY: by the type invariants, and as `ProgId` was checked when it was made: it names
-            // no callback.
+            // SAFETY: by the type invariants, and as `ProgId` was checked when it was made: it
+            // names no callback.
             fd: unsafe { self.fds.get_unchecked(index).as_ref().unwrap_unchecked() },
             // SAFETY: as above.
             def: unsafe { self.def.progs.get_unchecked(prog.index()) },
@@ -561,11 +550,12 @@ impl<O: Object> Loaded<O> {
     ///
     /// # Errors
     ///
-    /// `EEXIST`, or `EBUSY` where there can be only one, if another one is registered; `EINVAL` if a
-    /// callback is missing that has to be there; otherwise as the kernel's part has it whose struct
-    /// it is.
+    /// `EEXIST`, or `EBUSY` where there can be only one, if another one is registered; `EINVAL` if
+    /// a callback is missing that has to be there; otherwise as the kernel's part has it whose
+    /// struct it is.
     pub fn register<T: Ops>(&self, ops: OpsId<O, T>) -> Result<Registered, LoadError> {
-        self.register_number(ops.index())
+        self.register_nth(ops.index())
+            .unwrap_or_else(|| Err(Step::Register(self.def.name).failed(EINVAL)))
     }
 
     /// Holds a map open beyond the skeleton, for what [`KeptOpen`] says of prog arrays and timers.

@@ -342,25 +342,40 @@ fn load(mut request: Request<'_>, signature: Option<(&[u8], Keyring)>) -> Result
     };
     let (cms, keyring) = signature.unzip();
     // SAFETY: the lifetimes as above; the rest is this module's purpose.
-    let skel = unsafe {
-        Skeleton::open_def(
+    unsafe {
+        load_object(
             &*core::ptr::from_ref(&def),
             cms.map(|cms| &*core::ptr::from_ref(cms)),
+            keyring.unwrap_or(Keyring::Secondary),
         )
-    };
-    let loaded = skel
-        .keyring(keyring.unwrap_or(Keyring::Secondary))
+    }
+}
+
+/// Loads an object and registers its struct_ops. By itself for the kernel's stack.
+///
+/// # Safety
+///
+/// As [`Skeleton::open_def`].
+#[inline(never)]
+unsafe fn load_object(
+    def: &'static ObjectDef,
+    cms: Option<&'static [u8]>,
+    keyring: Keyring,
+) -> Result<Kept> {
+    // SAFETY: by this function's contract.
+    let loaded = unsafe { Skeleton::open_def(def, cms) }
+        .keyring(keyring)
         .load()
         .inspect_err(|e| pr_err!("{e}\n"))?;
 
-    if signature.is_some() {
+    if cms.is_some() {
         pr_info!("{}\n", loaded.verdict());
     }
 
     let mut registered = KVec::new();
     let mut refused = None;
 
-    for result in loaded.register_each() {
+    for result in (0..).map_while(|number| loaded.register_nth(number)) {
         match result {
             Ok(of_map) => registered.push(of_map, GFP_KERNEL)?,
             Err(e) => refused = Some(e),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{ensure, Context, Result};
 use clap::Parser;
 use libtest_mimic::Arguments;
-use scenarios::{mode, Need, DEMO, TESTS_DIR};
+use scenarios::{mode, Need, DEMO, SIGNING_CERT, TESTS_DIR};
 
 use crate::run::{self, Bench, Tally};
 use crate::vm::{Boot, Error, Passed};
@@ -47,12 +47,13 @@ pub fn run(mut bench: Bench, args: Args) -> Result<ExitCode> {
             bench.probe()?;
             let mut boot = bench.first_with("demo", &TOOLS, &[mode::SCRIPT, DEMO])?;
             boot.initramfs.file(DEMO, &args.dir.join("demo"))?;
+            add_cert(&mut boot, &args.dir)?;
             run::show(&boot)
         }
         Task::Shell => {
             bench.probe()?;
             let mut boot = bench.first_with("shell", &TOOLS, &[mode::SHELL])?;
-            add_tests(&mut boot, &args.dir.join("tests"))?;
+            add_tests(&mut boot, &args.dir)?;
             run::give_terminal(boot, bench.release())
         }
     }
@@ -63,8 +64,7 @@ const TOOLS: [Need; 2] = [Need::Busybox, Need::Bpftool];
 
 /// Runs the tests of a project.
 fn test(mut bench: Bench, dir: PathBuf, harness: Vec<OsString>) -> Result<ExitCode> {
-    let tests = dir.join("tests");
-    let names = scripts(&tests)?;
+    let names = scripts(&dir.join("tests"))?;
     let program = OsString::from("test");
     let mut args = Arguments::parse_from(std::iter::once(program).chain(harness));
     args.test_threads.get_or_insert(2);
@@ -76,11 +76,11 @@ fn test(mut bench: Bench, dir: PathBuf, harness: Vec<OsString>) -> Result<ExitCo
     let trials = names
         .into_iter()
         .map(|name| {
-            let (bench, tests) = (bench.clone(), tests.clone());
+            let (bench, dir) = (bench.clone(), dir.clone());
             let release = bench.release().to_owned();
             let script = format!("{name}.sh");
             tally.trial(&name, &release, move || {
-                script_in_guest(&bench, &tests, &script)
+                script_in_guest(&bench, &dir, &script)
             })
         })
         .collect();
@@ -108,9 +108,19 @@ fn scripts(tests: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Adds the files of a folder of tests: scripts, and what they use.
-fn add_tests(boot: &mut Boot, tests: &Path) -> Result<()> {
-    let Ok(entries) = fs::read_dir(tests) else {
+/// Adds the certificate of a project whose progs are signed.
+fn add_cert(boot: &mut Boot, dir: &Path) -> Result<()> {
+    let cert = dir.join(SIGNING_CERT.trim_start_matches('/'));
+    if cert.exists() {
+        boot.initramfs.file(SIGNING_CERT, &cert)?;
+    }
+    Ok(())
+}
+
+/// Adds the files of the folder of tests: scripts, and what they use.
+fn add_tests(boot: &mut Boot, dir: &Path) -> Result<()> {
+    add_cert(boot, dir)?;
+    let Ok(entries) = fs::read_dir(dir.join("tests")) else {
         return Ok(());
     };
     for entry in entries {
@@ -124,7 +134,7 @@ fn add_tests(boot: &mut Boot, tests: &Path) -> Result<()> {
 }
 
 /// Runs a script in a machine of its own.
-fn script_in_guest(bench: &Bench, tests: &Path, script: &str) -> Result<Passed, Error> {
+fn script_in_guest(bench: &Bench, dir: &Path, script: &str) -> Result<Passed, Error> {
     let boot = || -> Result<Boot> {
         let path = format!("{TESTS_DIR}/{script}");
         let mut boot = bench.first_with(
@@ -132,7 +142,7 @@ fn script_in_guest(bench: &Bench, tests: &Path, script: &str) -> Result<Passed, 
             &TOOLS,
             &[mode::SCRIPT, &path],
         )?;
-        add_tests(&mut boot, tests)?;
+        add_tests(&mut boot, dir)?;
         bench.resume_first(&mut boot);
         Ok(boot)
     };

@@ -14,7 +14,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use lskel_gen::skeleton::ByteOrder;
 use scenarios::{
     is_debug, mode, End, Need, Scenario, APART, BLOB, BPFTOOL, C_MODULE, FOREIGN_BLOB, GALLERY,
-    MODULE_DIR, OTHER_SHARD, SCENARIOS, SELFTEST, SHORT, SIGNED_DIR, SS,
+    MODULE_DIR, OTHER_SHARD, SCENARIOS, SELFTEST, SHORT, SIGNED_DIR, SIGNING_BPFTOOL, SS,
 };
 
 use crate::corpus;
@@ -295,6 +295,19 @@ impl Bench {
                     if let Some(folder) = &kernel.test_modules {
                         let cert = folder.join("signed_progs.cert");
                         initramfs.file(format!("{SIGNED_DIR}/cert_of_progs"), &cert)?;
+                    }
+                }
+                Need::SigningBpftool => {
+                    let folder = kernel.test_modules()?;
+                    let bpftool = folder.join("bpftool");
+                    if bpftool.exists() {
+                        initramfs.program(SIGNING_BPFTOOL, &bpftool.to_string_lossy())?;
+                        initramfs.file(
+                            format!("{SIGNED_DIR}/key"),
+                            &folder.join("signed_progs.key"),
+                        )?;
+                        let object = signed::object(kernel.machine.byte_order)?;
+                        initramfs.bytes(format!("{SIGNED_DIR}/iterators.o"), &object);
                     }
                 }
                 Need::TwoCpus

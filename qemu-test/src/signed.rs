@@ -4,6 +4,7 @@
 use std::fs;
 
 use anyhow::{Context, Result};
+use lskel_gen::input::{self, Compiler};
 use lskel_gen::sign::{payload, Signer};
 use lskel_gen::skeleton::ByteOrder;
 use sha2::{Digest, Sha256};
@@ -13,6 +14,21 @@ fn data(object: &str, order: ByteOrder) -> Result<Vec<u8>> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../iterators");
     let path = format!("{folder}/{object}.lskel-{order}.data");
     fs::read(&path).with_context(|| format!("reading {path}"))
+}
+
+/// The object of the module's iterators, as libbpf and bpftool take it.
+pub fn object(order: ByteOrder) -> Result<Vec<u8>> {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../iterators/iterators.bpf.c");
+    let compiler = Compiler {
+        clang: "clang".into(),
+        cflags: Vec::new(),
+    };
+    let inputs = input::collect(&[source.into()], &compiler)?;
+    let mut objects = inputs.iter().flat_map(|input| &input.objects);
+    let object = objects
+        .find(|object| object.byte_order == order)
+        .context("no object of this byte order")?;
+    fs::read(&object.path).with_context(|| format!("reading {}", object.path.display()))
 }
 
 /// The files, by their names in the guest's folder.

@@ -4,9 +4,9 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-/* Set by the module before the load, constant from then on. */
-const volatile __u16 port = 25;
-/* Shared with the module. */
+/* Set by the module. */
+__u16 port;
+/* Read by it. */
 __u64 refused;
 
 /* Called for connect() and, of an unconnected UDP socket, not for sendto(): that is cgroup/sendmsg4. */

@@ -21,6 +21,7 @@ use hello::{
 use kernel::prelude::*;
 use lskel::{
     param_value,
+    Keyring, //@signed
     LoadError,
     Shared,
     Skeleton, //
@@ -33,6 +34,10 @@ module! {
     license: "GPL",
     imports_ns: ["BPF_INTERNAL"],
     params: {
+        keyring: i32 { //@signed
+            default: 1, //@signed
+            description: "Keyring of the signer: 0 builtin, 1 secondary, 2 platform, or a serial", //@signed
+        }, //@signed
         port: u16 {
             default: 25,
             description: "The port to which nothing may connect",
@@ -47,17 +52,19 @@ struct Module {
 
 impl Module {
     fn load() -> Result<Self, LoadError> {
-        let mut skel = Skeleton::<Hello>::open();
-        let rodata = skel.globals_mut(globals::rodata)?;
-        rodata
-            .port
-            .set(param_value(module_parameters::port.value()));
+        let skel = Skeleton::<Hello>::open().load()?; //@unsigned
+        let keyring = param_value(module_parameters::keyring.value()); //@signed
+        let skel = Skeleton::<Hello>::open() //@signed
+            .keyring(Keyring::from_number(keyring)) //@signed
+            .must_be_signed(true) //@signed
+            .load()?; //@signed
+        let bss = skel.globals(globals::bss)?;
+        bss.port.set(param_value(module_parameters::port.value()));
 
-        let skel = skel.load()?;
         // All processes are in this cgroup or below. The folder of any cgroup would do.
         let cgroup = lskel::open_target(c"/sys/fs/cgroup")?;
         Ok(Self {
-            bss: skel.globals(globals::bss)?,
+            bss,
             _link: skel.prog(progs::refuse_port).attach_cgroup(&cgroup)?,
         })
     }

@@ -18,6 +18,8 @@ use hello::{
 };
 use kernel::prelude::*;
 use lskel::{
+    param_value, //@signed
+    Keyring, //@signed
     LoadError,
     Skeleton, //
 };
@@ -28,6 +30,12 @@ module! {
     description: "A BPF iterator that lists the threads of the whole system",
     license: "GPL",
     imports_ns: ["BPF_INTERNAL"],
+    params: { //@signed
+        keyring: i32 { //@signed
+            default: 1, //@signed
+            description: "Keyring of the signer: 0 builtin, 1 secondary, 2 platform, or a serial", //@signed
+        }, //@signed
+    }, //@signed
 }
 
 /// While it is loaded, the iterator can be pinned. A file that is pinned stays after it.
@@ -37,7 +45,12 @@ struct Module {
 
 impl Module {
     fn load() -> Result<Self, LoadError> {
-        let skel = Skeleton::<Hello>::open().load()?;
+        let skel = Skeleton::<Hello>::open().load()?; //@unsigned
+        let keyring = param_value(module_parameters::keyring.value()); //@signed
+        let skel = Skeleton::<Hello>::open() //@signed
+            .keyring(Keyring::from_number(keyring)) //@signed
+            .must_be_signed(true) //@signed
+            .load()?; //@signed
 
         Ok(Self {
             _link: skel.prog(progs::hello).attach()?,

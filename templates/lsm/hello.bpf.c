@@ -24,9 +24,9 @@ struct linux_binprm {
 };
 #pragma clang attribute pop
 
-/* Set by the module before the load, constant from then on. 0: only count. */
-const volatile __u32 enforce = 1;
-/* Shared with the module. */
+/* Set by the module. 0: only count. */
+__u32 enforce;
+/* Read by it. */
 __u64 refused;
 
 /* ret is what a prog before this one has decided. */

@@ -19,7 +19,9 @@ use hello::{
 };
 use kernel::prelude::*;
 use lskel::{
+    param_value, //@signed
     Function,
+    Keyring, //@signed
     LoadError,
     Skeleton, //
 };
@@ -30,6 +32,12 @@ module! {
     description: "Counts the programs that are started, and finds the one that was started most",
     license: "GPL",
     imports_ns: ["BPF_INTERNAL"],
+    params: { //@signed
+        keyring: i32 { //@signed
+            default: 1, //@signed
+            description: "Keyring of the signer: 0 builtin, 1 secondary, 2 platform, or a serial", //@signed
+        }, //@signed
+    }, //@signed
 }
 
 struct Module {
@@ -40,7 +48,12 @@ struct Module {
 
 impl Module {
     fn load() -> Result<Self, LoadError> {
-        let skel = Skeleton::<Hello>::open().load()?;
+        let skel = Skeleton::<Hello>::open().load()?; //@unsigned
+        let keyring = param_value(module_parameters::keyring.value()); //@signed
+        let skel = Skeleton::<Hello>::open() //@signed
+            .keyring(Keyring::from_number(keyring)) //@signed
+            .must_be_signed(true) //@signed
+            .load()?; //@signed
 
         Ok(Self {
             find_most: skel.prog(progs::find_most).function()?,

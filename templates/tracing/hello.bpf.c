@@ -9,9 +9,9 @@ struct task_struct {
 	char comm[16];
 } __attribute__((preserve_access_index));
 
-/* Set by the module before the load, constant from then on. */
-const volatile __u32 uid = -1;
-/* Shared with the module. */
+/* Set by the module. */
+__u32 uid;
+/* Read by it. */
 __u64 started;
 
 /* bpftool map dump name programs */

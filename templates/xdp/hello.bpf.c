@@ -17,9 +17,9 @@ struct icmphdr {
 
 #define ICMP_ECHO 8
 
-/* Set by the module before the load, constant from then on. */
-const volatile __u32 max_data = 64;
-/* Shared with the module. */
+/* Set by the module. */
+__u32 max_data;
+/* Read by it. */
 __u64 dropped;
 
 SEC("xdp")

@@ -2,7 +2,7 @@
 //! What a scenario does with the kernel: modules, mounts, fds, messages.
 
 use std::collections::BTreeMap;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
@@ -253,4 +253,26 @@ pub fn mount_system() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Adds a key to a keyring, and gives its serial number.
+pub fn add_key(kind: &str, name: &str, payload: &[u8], keyring: i32) -> Result<i32> {
+    let (kind, name) = (CString::new(kind)?, CString::new(name)?);
+    // SAFETY: the texts end with NUL, and the payload has the size that is told.
+    let serial = unsafe {
+        libc::syscall(
+            libc::SYS_add_key,
+            kind.as_ptr(),
+            name.as_ptr(),
+            payload.as_ptr(),
+            payload.len(),
+            keyring,
+        )
+    };
+    ensure!(
+        serial > 0,
+        "adding {name:?}: {}",
+        std::io::Error::last_os_error()
+    );
+    Ok(serial as i32)
 }

@@ -10,9 +10,9 @@ use std::process::{Command, Stdio};
 use anyhow::{ensure, Context, Result};
 use rustix::mount::{mount, MountFlags};
 use rustix::pipe::{pipe_with, PipeFlags};
-use scenarios::{DEMO, MODULE_DIR, SCREEN_PORT};
+use scenarios::{DEMO, KEYRING, MODULE_DIR, SCREEN_PORT, SIGNING_CERT};
 
-use crate::kernel::{load, module, module_file, mount_bpffs};
+use crate::kernel::{add_key, load, module, module_file, mount_bpffs};
 use crate::ktap::{note, open_port};
 use crate::lab::mount_tracing;
 
@@ -95,6 +95,7 @@ fn shell_command() -> Command {
         .env_clear()
         .env("PATH", "/sbin:/bin:/usr/sbin:/usr/bin")
         .env("HOME", "/root")
+        .envs(std::env::var_os(KEYRING).map(|keyring| (KEYRING, keyring)))
         .current_dir(MODULE_DIR)
         .stdin(Stdio::null());
     shell
@@ -110,6 +111,18 @@ fn prepare_for_scripts() -> Result<()> {
     mount("cgroup2", cgroup, "cgroup2", MountFlags::empty(), None).context("mounting cgroup2")?;
     let up = shell_command().args(["-c", "ip link set lo up"]).status()?;
     ensure!(up.success(), "ip link set lo up: {up}");
+    trust_signer()
+}
+
+/// Puts the certificate of a project with signed progs into a keyring that scripts can name.
+fn trust_signer() -> Result<()> {
+    if !Path::new(SIGNING_CERT).exists() {
+        return Ok(());
+    }
+    // Scripts have this process's session keyring: it has to possess what they name.
+    let keyring = add_key("keyring", "signing", &[], libc::KEY_SPEC_SESSION_KEYRING)?;
+    add_key("asymmetric", "", &fs::read(SIGNING_CERT)?, keyring)?;
+    std::env::set_var(KEYRING, keyring.to_string());
     Ok(())
 }
 

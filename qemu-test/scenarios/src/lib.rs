@@ -24,11 +24,18 @@ pub const GALLERY: &str = "lskel_gallery";
 
 /// Folder of the initramfs with the tests of a module project.
 pub const TESTS_DIR: &str = "/tests";
+/// The certificate of a project whose progs are signed, in the project and in the initramfs.
+pub const SIGNING_CERT: &str = "/signing/cert.der";
+/// What scripts there find in their environment: the number of a keyring with it.
+pub const KEYRING: &str = "KEYRING";
 /// The commands of its demo in the initramfs.
 pub const DEMO: &str = "/demo";
 
 /// bpftool in the initramfs.
 pub const BPFTOOL: &str = "/sbin/bpftool";
+
+/// The one of the kernel's own source.
+pub const SIGNING_BPFTOOL: &str = "/sbin/bpftool-of-the-kernel";
 
 /// iproute2's ss in the initramfs.
 pub const SS: &str = "/sbin/ss";
@@ -100,6 +107,9 @@ pub enum Need {
     Apart,
     /// Signatures of the module's blobs, and of other things, with the certificates, in [`SIGNED_DIR`].
     Signatures,
+    /// bpftool of the kernel's own source, at [`SIGNING_BPFTOOL`] if the archive has it, with the key and an object in
+    /// [`SIGNED_DIR`].
+    SigningBpftool,
     /// Words for the kernel's command line: with them it has a boot of its own.
     Cmdline(&'static str),
     /// The debug kernel.
@@ -415,6 +425,8 @@ macro_rules! each_scenario {
             // Each allocation in turn fails.
             every_failed_allocation_of_insmod_unwinds, Passes,
                 [DebugKernel, Shard("failpoints"), TestModule("lab_stacks")];
+            every_failed_allocation_of_a_signed_insmod_unwinds, Passes,
+                [DebugKernel, Shard("failpoints"), Signatures, TestModule("signed_progs"), TestModule("lab_stacks")];
             every_failed_allocation_of_a_mount_is_the_kernels_own, Passes, [DebugKernel, Shard("failpoints")];
             every_failed_allocation_of_rmmod_is_harmless, Passes, [DebugKernel, Shard("failpoints")];
             failed_allocations_of_each_gallery_entry_unwind, Passes,
@@ -441,6 +453,8 @@ macro_rules! each_scenario {
             a_policy_of_verified_progs_lets_signed_modules_in_and_no_others, Passes,
                 [Blob, Signatures, TestModule("signed_progs"), TestModule("lskel_blob"),
                  TestModule("lab_policy")];
+            what_bpftool_signs_is_taken_by_the_kernel_that_takes_ours, Passes,
+                [Signatures, SigningBpftool, TestModule("signed_progs"), TestModule("lab_policy")];
             a_signed_load_costs_little_more_than_an_unsigned_one, Passes,
                 [Signatures, CountedTime, TestModule("signed_progs")];
             require_signed_refuses_a_module_whose_progs_are_not_signed, Passes, [];

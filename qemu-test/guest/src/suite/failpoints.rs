@@ -16,6 +16,7 @@ use crate::kernel::{
 use crate::ktap::note;
 use crate::lab::{init_was_called, mount_tracing, within_module, Fault};
 use crate::suite::gallery::mount_cgroup2;
+use crate::suite::signed::signed_progs;
 use crate::suite::storms::setting;
 
 const MNT: &str = "/tmp/bpf";
@@ -53,6 +54,15 @@ impl Module {
             params: String::new(),
             provider: true,
         }
+    }
+
+    fn signed() -> Result<Self> {
+        let (file, params) = signed_progs()?;
+        Ok(Module {
+            file,
+            params,
+            ..Self::ours()
+        })
     }
 
     fn c() -> Self {
@@ -410,6 +420,17 @@ pub fn every_failed_allocation_of_insmod_unwinds() -> Result<()> {
     mount_tracing()?;
     let tally = insmod_sweep(&Module::ours(), &mut BTreeSet::new())?;
     tally.row("bpf_preload_rs", "insmod");
+    ensure!(
+        !tally.spoken.is_empty(),
+        "expected lines that say what failed, seen none"
+    );
+    expect_clean(&tally)
+}
+
+pub fn every_failed_allocation_of_a_signed_insmod_unwinds() -> Result<()> {
+    mount_tracing()?;
+    let tally = insmod_sweep(&Module::signed()?, &mut BTreeSet::new())?;
+    tally.row("bpf_preload_rs, signed", "insmod");
     ensure!(
         !tally.spoken.is_empty(),
         "expected lines that say what failed, seen none"

@@ -20,10 +20,10 @@ use rustix::system::delete_module;
 use rustix::thread::{unshare_unsafe, UnshareFlags};
 use scenarios::MODULE_DIR;
 
-use super::signed::{add_key, file, is_older, keyring, keyring_with_key, load_from_user_space};
+use super::signed::{file, is_older, keyring, keyring_with_key, load_from_user_space};
 use crate::bpf::{self, Ids};
 use crate::kernel::{
-    dmesg, eventually, expect_fds, fds, insmod, insmod_with, load, mount_bpffs, need_bpf_lsm,
+    add_key, dmesg, eventually, expect_fds, fds, insmod, insmod_with, load, mount_bpffs, need_bpf_lsm,
     o_nonblock, rmmod, umount, Messages,
 };
 use crate::lab::{mount_debugfs, mount_tracing, TRACING};

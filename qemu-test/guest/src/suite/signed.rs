@@ -4,20 +4,22 @@
 use std::ffi::{c_int, CString};
 use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{ensure, Context, Result};
 use libbpf_rs::libbpf_sys as sys;
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 use rustix::io::Errno;
 use rustix::mount::{mount, MountFlags};
-use scenarios::{BLOB, MODULE_DIR, SIGNED_DIR};
+use scenarios::{BLOB, MODULE_DIR, SIGNED_DIR, SIGNING_BPFTOOL};
 
 use super::hostile::{expect_refusal, expect_refused};
 use crate::bpf::{self, expect_both_files, Ids};
 use crate::costs::warm_insmod;
 use crate::kernel::{
-    eventually, expect_fds, fds, insmod, insmod_with, load, module, module_file, mount_bpffs,
-    need_bpf_lsm, rmmod, umount, unload, Messages,
+    add_key, eventually, expect_fds, fds, insmod, insmod_with, load, module, module_file,
+    mount_bpffs, need_bpf_lsm, rmmod, umount, unload, Messages,
 };
 use crate::ktap::{note, Skip};
 
@@ -33,31 +35,19 @@ pub(super) fn file(name: &str) -> Result<Vec<u8>> {
     fs::read(&path).with_context(|| path)
 }
 
-/// Adds a key to a keyring, and gives its serial number.
-pub(super) fn add_key(kind: &str, name: &str, payload: &[u8], keyring: i32) -> Result<i32> {
-    let (kind, name) = (CString::new(kind)?, CString::new(name)?);
-    // SAFETY: the texts end with NUL, and the payload has the size that is told.
-    let serial = unsafe {
-        libc::syscall(
-            libc::SYS_add_key,
-            kind.as_ptr(),
-            name.as_ptr(),
-            payload.as_ptr(),
-            payload.len(),
-            keyring,
-        )
-    };
-    ensure!(
-        serial > 0,
-        "adding {name:?}: {}",
-        std::io::Error::last_os_error()
-    );
-    Ok(serial as i32)
+/// A keyring of this process's session: its children possess it, too.
+pub(super) fn keyring(name: &str) -> Result<i32> {
+    add_key("keyring", name, &[], libc::KEY_SPEC_SESSION_KEYRING)
 }
 
-/// A keyring of this process.
-pub(super) fn keyring(name: &str) -> Result<i32> {
-    add_key("keyring", name, &[], libc::KEY_SPEC_PROCESS_KEYRING)
+/// The module with signed progs: its file, and parameters with a keyring that has their key.
+pub fn signed_progs() -> Result<(String, String)> {
+    let keyring = keyring("with the key")?;
+    add_key("asymmetric", "", &file("cert_of_progs")?, keyring)?;
+    Ok((
+        format!("{MODULE_DIR}/signed_progs.ko"),
+        format!("keyring={keyring}"),
+    ))
 }
 
 /// A keyring with the key that has signed, and the key.
@@ -459,6 +449,42 @@ pub fn a_policy_of_verified_progs_lets_signed_modules_in_and_no_others() -> Resu
     eventually(load)
 }
 
+pub fn what_bpftool_signs_is_taken_by_the_kernel_that_takes_ours() -> Result<()> {
+    need_bpf_lsm()?;
+    if is_older()? {
+        return Err(Skip("this kernel verifies instructions alone".into()).into());
+    }
+    if !Path::new(SIGNING_BPFTOOL).exists() {
+        return Err(Skip("the archive has no bpftool of this kernel's version".into()).into());
+    }
+    let (key, cert) = (
+        format!("{SIGNED_DIR}/key"),
+        format!("{SIGNED_DIR}/cert_of_progs"),
+    );
+    let bpftool = |options: &[&str]| {
+        let load = ["prog", "load", &format!("{SIGNED_DIR}/iterators.o"), "/pin"];
+        let output = Command::new(SIGNING_BPFTOOL)
+            .args(options)
+            .args(load)
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        Ok::<_, anyhow::Error>((output.status.success(), said))
+    };
+    let (file, params) = signed_progs()?;
+    insmod(&format!("{MODULE_DIR}/lab_policy.ko"))?.context("loading the policy")?;
+
+    let (unsigned, said) = bpftool(&["-L"])?;
+    ensure!(
+        !unsigned && said.starts_with("err -1\nfailed to load loader prog"),
+        "expected bpftool's unsigned loader refused, seen {said:?}"
+    );
+    let (signed, said) = bpftool(&["-S", "-k", &key, "-i", &cert])?;
+    ensure!(signed, "what bpftool has signed: {said:?}");
+    insmod_with(&file, &CString::new(params)?)?.context("what we have signed, with that key")?;
+    rmmod(module())?;
+    rmmod("lab_policy")
+}
+
 pub fn a_signed_load_costs_little_more_than_an_unsigned_one() -> Result<()> {
     /// In percent: a check by an RSA key of 2,048 bits.
     const LIMIT: u64 = 10;
@@ -466,14 +492,9 @@ pub fn a_signed_load_costs_little_more_than_an_unsigned_one() -> Result<()> {
     if is_older()? {
         return Err(Skip("this kernel verifies instructions alone".into()).into());
     }
-    let keyring = keyring("with the key")?;
-    add_key("asymmetric", "", &file("cert_of_progs")?, keyring)?;
+    let (file, params) = signed_progs()?;
     let unsigned = warm_insmod(&module_file(), "", module())?;
-    let signed = warm_insmod(
-        &format!("{MODULE_DIR}/signed_progs.ko"),
-        &format!("keyring={keyring}"),
-        module(),
-    )?;
+    let signed = warm_insmod(&file, &params, module())?;
     note(&format!(
         "| instructions of a warm insmod | unsigned {unsigned} | signed {signed} |"
     ));
