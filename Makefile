@@ -71,7 +71,7 @@ test-sanitized: ## the generator's tests with the address sanitizer
 	@scripts/test-sanitized
 
 .PHONY: test-builtin
-test-builtin: ## the tests of the module built into a kernel: KUnit, init's fds, an LSM prog before init, costs
+test-builtin: ## the tests of the module built into a kernel: KUnit, init's fds, LSM and signed progs before init, costs
 	@scripts/test-builtin
 
 .PHONY: bench

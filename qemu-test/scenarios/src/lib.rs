@@ -501,6 +501,10 @@ macro_rules! each_scenario {
             unit_tests_and_examples_pass_at_boot, Passes, [Builtin("y"), Cmdline("kunit.autorun=1")];
             init_is_denied_what_a_prog_denies_that_is_built_in, Passes,
                 [Builtin("early"), Cmdline("kunit.enable=0")];
+            signed_progs_are_there_before_init_under_a_policy_that_lets_in_no_others, Passes,
+                [Builtin("signed"), Cmdline("kunit.enable=0 bpf_preload_rs.keyring=0")];
+            unsigned_progs_are_refused_before_init_where_kconfig_says_so, Passes,
+                [Builtin("signed"), Cmdline("kunit.enable=0 bpf_preload_rs.keyring=2")];
             the_selftest_of_the_kernel_tree_passes_and_can_fail, Passes,
                 [Builtin("y"), Selftest, Cmdline("kunit.enable=0 lab_jit_off")];
             boot_and_mounts_cost_this_much, Passes,

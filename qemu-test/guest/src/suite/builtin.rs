@@ -37,6 +37,8 @@ pub fn init_starts_with_the_console_and_no_other_fd() -> Result<()> {
     Ok(())
 }
 
+const DEBUGFS: &str = "/sys/kernel/debug";
+
 /// What the module says when its progs are loaded.
 const LOADED: &str = "bpf_preload_rs: maps.debug and progs.debug are in every bpffs";
 
@@ -428,6 +430,39 @@ pub fn unit_tests_and_examples_pass_at_boot() -> Result<()> {
         examples.len()
     ));
     Ok(())
+}
+
+pub fn signed_progs_are_there_before_init_under_a_policy_that_lets_in_no_others() -> Result<()> {
+    the_first_mount_of_a_boot_has_both_files()?;
+    mount("debugfs", DEBUGFS, "debugfs", MountFlags::empty(), None)?;
+    let verdict = fs::read_to_string(format!("{DEBUGFS}/bpf_preload_rs/signature"))?;
+    ensure!(
+        verdict == "verified, builtin keyring\n",
+        "expected the kernel's verdict, seen {verdict:?}"
+    );
+    let progs = fs::read_to_string(format!("{MNT}/progs.debug"))?;
+    ensure!(
+        progs.contains(" verified_only "),
+        "expected the policy's prog, seen {progs}"
+    );
+    ensure!(
+        std::process::id() == 1 && bpf::prog("unsigned", None).is_err(),
+        "expected an unsigned prog of init refused, seen it loaded"
+    );
+    Ok(())
+}
+
+pub fn unsigned_progs_are_refused_before_init_where_kconfig_says_so() -> Result<()> {
+    let refused = "bpf_preload_rs: iterators: failed to load the signed loader prog: ENOKEY (-126)";
+    ensure!(
+        dmesg()?.iter().any(|line| line.contains(refused)),
+        "expected a message with {refused:?}, seen none"
+    );
+    fs::create_dir_all(MNT)?;
+    mount_bpffs(MNT)?;
+    let files = fs::read_dir(MNT)?.count();
+    ensure!(files == 0, "expected no file in bpffs, seen {files}");
+    umount(MNT)
 }
 
 pub fn init_is_denied_what_a_prog_denies_that_is_built_in() -> Result<()> {
