@@ -69,7 +69,7 @@ unsafe impl<T: Send + Sync> Sync for Slot<T> {}
 
 impl<T: Send + Sync + 'static> Slot<T> {
     /// One with nothing in it.
-    #[expect(clippy::new_without_default, reason = "for a static")]
+    #[allow(clippy::new_without_default, reason = "for a static")]
     pub const fn new() -> Self {
         // INVARIANT: NULL.
         Self {

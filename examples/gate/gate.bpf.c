@@ -57,9 +57,24 @@ struct cred {
 	} uid;
 } __core;
 
+struct file;
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+} __core;
+
+struct files_struct {
+	struct {
+		int counter;
+	} __core count;
+	struct fdtable *fdt;
+} __core;
+
 struct task_struct {
 	int tgid;
 	const struct cred *real_cred;
+	struct files_struct *files;
 } __core;
 
 struct super_block {
@@ -77,6 +92,7 @@ struct dentry {
 
 struct file {
 	__u32 f_mode;
+	void *private_data;
 	struct {
 		struct dentry *dentry;
 	} f_path;
@@ -190,24 +206,57 @@ static __always_inline bool holds(enum rule rule)
 	return sealed && rules[rule];
 }
 
+/* Whether the kernel has verified a prog's signature, by a key of a keyring that is trusted. */
+static __always_inline bool is_trusted(struct bpf_prog_aux *aux)
+{
+	__u8 type;
+
+	if (!verdicts || BPF_CORE_READ(aux, sig.verdict) !=
+				 bpf_core_enum_value(enum bpf_sig_verdict, BPF_SIG_VERIFIED))
+		return false;
+	type = BPF_CORE_READ(aux, sig.keyring_type);
+	/* Root can put any key into a keyring of its own. */
+	return type != bpf_core_enum_value(enum bpf_sig_keyring, BPF_SIG_KEYRING_USER) ||
+	       (keyring && BPF_CORE_READ(aux, sig.keyring_serial) == keyring);
+}
+
 /* Progs come from the kernel, or with a signature by a key of the kernel's keyrings. */
 SEC("lsm/bpf_prog_load")
 int BPF_PROG(progs, struct bpf_prog *prog, union bpf_attr *attr, struct bpf_token *token,
 	     bool kernel, int ret)
 {
-	struct bpf_prog_aux *aux = prog->aux;
-	__u8 type;
-
-	if (ret || kernel || !holds(RULE_PROGS))
+	if (ret || kernel || !holds(RULE_PROGS) || is_trusted(prog->aux))
 		return ret;
-	type = aux->sig.keyring_type;
-	/* Root can put any key into a keyring of its own. */
-	if (verdicts && aux->sig.verdict == bpf_core_enum_value(enum bpf_sig_verdict, BPF_SIG_VERIFIED) &&
-	    (type != bpf_core_enum_value(enum bpf_sig_keyring, BPF_SIG_KEYRING_USER) ||
-	     (keyring && aux->sig.keyring_serial == keyring)))
-		return 0;
 	refuse(RULE_PROGS, prog->type);
 	return -EPERM;
+}
+
+/* For dmesg, where a prog's type would be. */
+#define SHARED ((__u32)-1)
+
+/*
+ * What a SYSCALL prog loads comes from the kernel. So one from before the seal is not run any more by
+ * user space, unless it is trusted. Gives what was refused.
+ */
+static __always_inline bool may_run(__u32 fd, __u32 *what)
+{
+	struct files_struct *files = BPF_CORE_READ(bpf_get_current_task_btf(), files);
+	struct file *file = NULL;
+	struct bpf_prog *prog;
+	struct fdtable *table;
+
+	/* Another task could put another prog there, after this and before the run. */
+	*what = SHARED;
+	if (BPF_CORE_READ(files, count.counter) != 1)
+		return false;
+	table = BPF_CORE_READ(files, fdt);
+	if (fd >= BPF_CORE_READ(table, max_fds))
+		return true;
+	bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd);
+	/* What is no prog at all the kernel refuses next. */
+	prog = BPF_CORE_READ(file, private_data);
+	*what = BPF_CORE_READ(prog, type);
+	return *what != BPF_PROG_TYPE_SYSCALL || is_trusted(BPF_CORE_READ(prog, aux));
 }
 
 /* What lockdown(7) has hooks for: modules, kernel images, memory of the kernel, kprobes. */
@@ -269,7 +318,7 @@ static __always_inline bool is_in(const __u32 *ids, __u32 count, __u32 id)
 SEC("lsm/bpf")
 int BPF_PROG(commands, int cmd, union bpf_attr *attr, unsigned int size, bool kernel, int ret)
 {
-	__u32 id;
+	__u32 id, what;
 
 	asked = 1;
 	if (ret || kernel)
@@ -280,6 +329,10 @@ int BPF_PROG(commands, int cmd, union bpf_attr *attr, unsigned int size, bool ke
 			return 0;
 		refuse(RULE_OWN, id);
 		return -ENOENT;
+	}
+	if (cmd == BPF_PROG_TEST_RUN && holds(RULE_PROGS) && !may_run(attr->test.prog_fd, &what)) {
+		refuse(RULE_PROGS, what);
+		return -EPERM;
 	}
 	/* By a pinned file the iterator of the counts can be had, and would print something else. */
 	if (cmd == BPF_LINK_UPDATE && holds(RULE_UPDATES)) {

@@ -31,7 +31,7 @@ unsafe impl Object for Gate {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"gate",
         data: init_data!("gate.lskel-big-endian.data"),
-        btf: Some(8088),
+        btf: Some(8896),
         maps: &[
             // 0: `untold`
             MapDef {
@@ -40,7 +40,7 @@ unsafe impl Object for Gate {
                 key_size: 0,
                 value_size: 40,
                 max_entries: 64,
-                attr: 8120,
+                attr: 8928,
                 value: None,
                 frozen: false,
             },
@@ -51,7 +51,7 @@ unsafe impl Object for Gate {
                 key_size: 4,
                 value_size: 8,
                 max_entries: 9,
-                attr: 8160,
+                attr: 8968,
                 value: None,
                 frozen: false,
             },
@@ -62,8 +62,8 @@ unsafe impl Object for Gate {
                 key_size: 4,
                 value_size: 170,
                 max_entries: 1,
-                attr: 8224,
-                value: Some(8288),
+                attr: 9032,
+                value: Some(9096),
                 frozen: true,
             },
             // 3: `gate.bss`
@@ -73,8 +73,8 @@ unsafe impl Object for Gate {
                 key_size: 4,
                 value_size: 176,
                 max_entries: 1,
-                attr: 8464,
-                value: Some(8528),
+                attr: 9272,
+                value: Some(9336),
                 frozen: false,
             },
         ],
@@ -86,7 +86,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 9336,
+                attr: 10320,
             },
             // 1: `locked_down`
             ProgDef {
@@ -95,7 +95,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 10952,
+                attr: 11984,
             },
             // 2: `ptrace`
             ProgDef {
@@ -104,7 +104,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 12264,
+                attr: 13296,
             },
             // 3: `commands`
             ProgDef {
@@ -113,7 +113,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 14000,
+                attr: 16112,
             },
             // 4: `own_prog`
             ProgDef {
@@ -122,7 +122,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 16008,
+                attr: 19048,
             },
             // 5: `own_map`
             ProgDef {
@@ -131,7 +131,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 17792,
+                attr: 20832,
             },
             // 6: `unload`
             ProgDef {
@@ -140,7 +140,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 19680,
+                attr: 22720,
             },
             // 7: `files`
             ProgDef {
@@ -149,7 +149,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 21344,
+                attr: 24384,
             },
             // 8: `next`
             ProgDef {
@@ -158,7 +158,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL,
                 expected_attach_type: 0,
                 args: Some(40),
-                attr: 22312,
+                attr: 25352,
             },
             // 9: `denials`
             ProgDef {
@@ -167,7 +167,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
                 args: None,
-                attr: 22720,
+                attr: 25760,
             },
         ],
         ops: None,
@@ -185,19 +185,19 @@ unsafe impl Object for Gate {
             (32, Command::LoadProg(1)),
             (40, Command::Find(2, c"bpf_lsm_ptrace_access_check")),
             (43, Command::LoadProg(2)),
-            (50, Command::Find(3, c"bpf_lsm_bpf")),
-            (53, Command::LoadProg(3)),
-            (61, Command::Find(4, c"bpf_lsm_bpf_prog")),
-            (64, Command::LoadProg(4)),
-            (72, Command::Find(5, c"bpf_lsm_bpf_map")),
-            (75, Command::LoadProg(5)),
-            (83, Command::Find(6, c"bpf_lsm_capable")),
-            (86, Command::LoadProg(6)),
-            (94, Command::Find(7, c"bpf_lsm_file_open")),
-            (97, Command::LoadProg(7)),
-            (104, Command::LoadProg(8)),
-            (112, Command::Find(9, c"bpf_iter_bpf_map_elem")),
-            (115, Command::LoadProg(9)),
+            (51, Command::Find(3, c"bpf_lsm_bpf")),
+            (54, Command::LoadProg(3)),
+            (62, Command::Find(4, c"bpf_lsm_bpf_prog")),
+            (65, Command::LoadProg(4)),
+            (73, Command::Find(5, c"bpf_lsm_bpf_map")),
+            (76, Command::LoadProg(5)),
+            (84, Command::Find(6, c"bpf_lsm_capable")),
+            (87, Command::LoadProg(6)),
+            (95, Command::Find(7, c"bpf_lsm_file_open")),
+            (98, Command::LoadProg(7)),
+            (105, Command::LoadProg(8)),
+            (113, Command::Find(9, c"bpf_iter_bpf_map_elem")),
+            (116, Command::LoadProg(9)),
         ],
     };
 }

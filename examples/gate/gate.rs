@@ -75,6 +75,7 @@ use kernel::{
 use lskel::{
     param_value,
     Function,
+    Loaded,
     LoadError,
     Shared,
     Skeleton,
@@ -107,6 +108,9 @@ const RULES: [&str; 9] = [
     "progs", "modules", "kexec", "memory", "kprobes", "ptrace", "updates", "own", "unload",
 ];
 
+/// As in `gate.bpf.c`: there is no prog's type to tell.
+const SHARED: u32 = u32::MAX;
+
 /// How often dmesg is told what was refused, and of how much each time.
 const TURN_MS: u32 = 500;
 const LINES: usize = 8;
@@ -115,24 +119,25 @@ const LINES: usize = 8;
 static STATE: Slot<State> = Slot::new();
 
 // In the order in which they go: the device first, as it leads to the rest.
-#[pin_data]
 struct Gate {
-    #[pin]
-    _device: MiscDeviceRegistration<State>,
-    attached: Attached,
+    _device: Pin<KBox<MiscDeviceRegistration<State>>>,
+    _attached: Attached,
 }
 
-impl kernel::InPlaceModule for Gate {
-    fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        try_pin_init!(Self {
-            attached: Attached::new(module)?,
-            _device <- MiscDeviceRegistration::register(MiscDeviceOptions { name: c"gate" }),
-            // Last, as nothing may fail after it.
-            _: {
-                if param_value::<u8>(module_parameters::seal.value()) != 0 {
-                    State::seal(attached.state.as_arc_borrow())?;
-                }
-            },
+impl kernel::Module for Gate {
+    fn init(module: &'static ThisModule) -> Result<Self> {
+        let attached = Attached::new(module)?;
+        let options = MiscDeviceOptions { name: c"gate" };
+        let device = KBox::pin_init(MiscDeviceRegistration::register(options), GFP_KERNEL)
+            .map_err(unmade)?;
+
+        // Last, as nothing may fail after it.
+        if param_value::<u8>(module_parameters::seal.value()) != 0 {
+            State::seal(attached.state.as_arc_borrow())?;
+        }
+        Ok(Self {
+            _device: device,
+            _attached: attached,
         })
     }
 }
@@ -167,23 +172,8 @@ impl Attached {
 
         let skel = skel.load().map_err(said)?;
         let bss = skel.globals(globals::bss).map_err(said)?;
-        let mut links = KVec::new();
+        let links = attach(&skel)?;
 
-        for prog in [
-            progs::commands,
-            progs::own_prog,
-            progs::own_map,
-            progs::progs,
-            progs::locked_down,
-            progs::ptrace,
-            progs::unload,
-        ] {
-            links.push(skel.prog(prog).attach().map_err(said)?, GFP_KERNEL)?;
-        }
-        // The same kernels, by chance, as those whose ftrace cannot be switched off any more.
-        if !SIGNATURES_COVER_MAPS {
-            links.push(skel.prog(progs::files).attach().map_err(said)?, GFP_KERNEL)?;
-        }
         // Attaching was a bpf command, once the prog for these was there.
         if bss.asked.get() == 0 {
             pr_err!("progs are not asked: the kernel's command line needs lsm=...,bpf\n");
@@ -196,15 +186,8 @@ impl Attached {
         let shown = denials.id().map_err(said)?;
 
         note(&bss.own_links, links.iter().map(Link::id))?;
-        note(&bss.own_maps, skel.map_ids().map_err(said)?)?;
-        // All but the one that prints the counts, which bpf-preload-pin has to find.
-        note(
-            &bss.own_progs,
-            skel.prog_ids()
-                .map_err(said)?
-                .into_iter()
-                .filter(|&id| id != shown),
-        )?;
+        note_loaded(&bss, &skel, shown)?;
+
         let next = skel.prog(progs::next).function().map_err(said)?;
         let state = Arc::pin_init(
             pin_init!(State {
@@ -215,15 +198,57 @@ impl Attached {
                 teller <- new_delayed_work!("gate"),
             }),
             GFP_KERNEL,
-        )?;
+        )
+        .map_err(unmade)?;
 
         Ok(Self {
-            _filled: STATE.fill(state.clone())?,
+            _filled: STATE.fill(state.clone()).map_err(unmade)?,
             state,
             _links: links,
             _counts: counts,
         })
     }
+}
+
+/// Attaches the rules. Apart, for the kernel's stack.
+#[inline(never)]
+fn attach(skel: &Loaded<Object>) -> Result<KVec<Link>> {
+    let mut links = KVec::new();
+
+    for prog in [
+        progs::commands,
+        progs::own_prog,
+        progs::own_map,
+        progs::progs,
+        progs::locked_down,
+        progs::ptrace,
+        progs::unload,
+    ] {
+        let link = skel.prog(prog).attach().map_err(said)?;
+
+        links.push(link, GFP_KERNEL).map_err(unmade)?;
+    }
+    // The same kernels, by chance, as those whose ftrace cannot be switched off any more.
+    if !SIGNATURES_COVER_MAPS {
+        let link = skel.prog(progs::files).attach().map_err(said)?;
+
+        links.push(link, GFP_KERNEL).map_err(unmade)?;
+    }
+    Ok(links)
+}
+
+/// Has the progs know the maps and progs that must not be had.
+#[inline(never)]
+fn note_loaded(bss: &Bss, skel: &Loaded<Object>, shown: u32) -> Result {
+    note(&bss.own_maps, skel.map_ids().map_err(said)?)?;
+    // All but the one that prints the counts, which bpf-preload-pin has to find.
+    note(
+        &bss.own_progs,
+        skel.prog_ids()
+            .map_err(said)?
+            .into_iter()
+            .filter(|&id| id != shown),
+    )
 }
 
 /// Says why something could not be loaded.
@@ -232,12 +257,20 @@ fn said(e: LoadError) -> Error {
     e.into()
 }
 
+/// Says why something of the module's own could not be made.
+fn unmade(e: impl Into<Error>) -> Error {
+    let e = e.into();
+
+    pr_err!("failed to set up: {e:?}\n");
+    e
+}
+
 /// Puts ids where the progs look for them.
 fn note(room: &[Var<u32>], ids: impl IntoIterator<Item = u32>) -> Result {
     let mut room = room.iter();
 
     for id in ids {
-        room.next().ok_or(E2BIG)?.set(id);
+        room.next().ok_or(E2BIG).map_err(unmade)?.set(id);
     }
     Ok(())
 }
@@ -321,6 +354,9 @@ impl fmt::Display for Denial<'_> {
             "{name}: refused to pid {pid} ({comm}), uid {uid}, cgroup {cgroup}: "
         ))?;
         match *name {
+            "progs" if *what == SHARED => {
+                write!(f, "BPF prog run by fds that another task shares")
+            }
             "progs" => write!(f, "BPF prog of type {what} without a trusted signature"),
             "modules" => write!(f, "module without a signature"),
             "kexec" => write!(f, "kernel image without a signature"),
