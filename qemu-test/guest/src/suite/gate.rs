@@ -1007,8 +1007,8 @@ pub fn gate_lets_signed_modules_in() -> Result<()> {
     )
 }
 
-/// More instructions than the gate adds to any call.
-const LIMIT: u64 = 3000;
+/// More instructions than the gate adds to a call, beside the hundredth by which two runs differ.
+const LIMIT: u64 = 1000;
 
 /// Instructions of this thread and of its children that have ended.
 fn instructions_so_far() -> Result<u64> {
@@ -1122,8 +1122,8 @@ pub fn gate_costs_this_much() -> Result<()> {
             call.name
         ));
         ensure!(
-            sealed <= without + LIMIT,
-            "{}: expected at most {LIMIT} instructions more than {without}, seen {sealed}",
+            sealed <= without + without / 100 + LIMIT,
+            "{}: expected at most {LIMIT} instructions and a hundredth over {without}, seen {sealed}",
             call.name
         );
     }
