@@ -24,6 +24,7 @@ pub mod link;
 pub mod map;
 pub mod preload;
 pub mod prog;
+mod slot;
 pub mod syscall;
 #[cfg(CONFIG_RUST_BPF_KUNIT_TEST)]
 mod tests;
