@@ -370,8 +370,7 @@ impl Prog<'_, Freplace> {
     #[inline]
     pub fn attach_to(&self, target: &AnyProg<'_>) -> Result<Link, LoadError> {
         let failed = |e| Step::Attach(self.any.def.name).failed(e);
-        let prog =
-            bpf::prog::Prog::get_from_fd(target.fd, target.def.prog_type).map_err(failed)?;
+        let prog = bpf::prog::Prog::get_from_fd(target.fd, target.def.prog_type).map_err(failed)?;
         let function = prog
             .function_type()
             .ok_or(failed(EINVAL).with_advice(advice::NO_FUNCTION_TYPE))?;
