@@ -108,7 +108,18 @@ macro_rules! kinds {
     )* };
 }
 
-kinds! { Iter, Tracing, RawTracepoint, KprobeMulti, Interface, Cgroup, Netns, Netfilter, Freplace, Other, }
+kinds! {
+    Iter,
+    Tracing,
+    RawTracepoint,
+    KprobeMulti,
+    Interface,
+    Cgroup,
+    Netns,
+    Netfilter,
+    Freplace,
+    Other,
+}
 
 /// [`ProgKind::Syscall`], of a prog that takes an `A`.
 pub struct Syscall<A>(PhantomData<A>);
