@@ -108,7 +108,18 @@ macro_rules! kinds {
     )* };
 }
 
-kinds! { Iter, Tracing, RawTracepoint, KprobeMulti, Interface, Cgroup, Netns, Netfilter, Freplace, Other, }
+kinds! {
+    Iter,
+    Tracing,
+    RawTracepoint,
+    KprobeMulti,
+    Interface,
+    Cgroup,
+    Netns,
+    Netfilter,
+    Freplace,
+    Other,
+}
 
 /// [`ProgKind::Syscall`], of a prog that takes an `A`.
 pub struct Syscall<A>(PhantomData<A>);
@@ -370,8 +381,7 @@ impl Prog<'_, Freplace> {
     #[inline]
     pub fn attach_to(&self, target: &AnyProg<'_>) -> Result<Link, LoadError> {
         let failed = |e| Step::Attach(self.any.def.name).failed(e);
-        let prog =
-            bpf::prog::Prog::get_from_fd(target.fd, target.def.prog_type).map_err(failed)?;
+        let prog = bpf::prog::Prog::get_from_fd(target.fd, target.def.prog_type).map_err(failed)?;
         let function = prog
             .function_type()
             .ok_or(failed(EINVAL).with_advice(advice::NO_FUNCTION_TYPE))?;

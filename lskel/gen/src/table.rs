@@ -651,6 +651,7 @@ mod tests {
                 kind: Some(12),
                 weak: false,
             }),
+            replaces: None,
             uses: Vec::new(),
         }))
     }
