@@ -25,6 +25,7 @@ pub mod map;
 pub mod module;
 pub mod preload;
 pub mod prog;
+mod slot;
 pub mod syscall;
 #[cfg(CONFIG_RUST_BPF_KUNIT_TEST)]
 mod tests;

@@ -258,6 +258,7 @@ attach_types! {
         RawTp = bpf_attach_type_BPF_TRACE_RAW_TP,
         Fentry = bpf_attach_type_BPF_TRACE_FENTRY,
         Fexit = bpf_attach_type_BPF_TRACE_FEXIT,
+        Fsession = bpf_attach_type_BPF_TRACE_FSESSION,
         ModifyReturn = bpf_attach_type_BPF_MODIFY_RETURN,
         Lsm = bpf_attach_type_BPF_LSM_MAC,
     }
@@ -527,6 +528,20 @@ pub(super) fn empty_callback(
     attr.__bindgen_anon_3.attach_btf_id = struct_id;
     attr.__bindgen_anon_3.__bindgen_anon_1.attach_btf_obj_fd = module;
     Ok(attr)
+}
+
+#[inline]
+pub(super) fn link_create_freplace(
+    prog: &OwnedFd,
+    target: &OwnedFd,
+    function: u32,
+) -> bindings::bpf_attr {
+    let mut attr = bindings::bpf_attr::default();
+
+    attr.link_create.__bindgen_anon_1.prog_fd = prog.as_raw();
+    attr.link_create.__bindgen_anon_2.target_fd = target.as_raw();
+    attr.link_create.__bindgen_anon_3.tracing.target_btf_id = function;
+    attr
 }
 
 pub(super) fn link_create_struct_ops(map: &OwnedFd) -> bindings::bpf_attr {

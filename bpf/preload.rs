@@ -3,19 +3,8 @@
 //! What bpffs shows in each new mount.
 //!
 //! inode.c calls `bpf_preload_ops->preload()` when a BPF file system is mounted, under its own
-//! mutex and with a reference to the provider's module, and pins the links that it gets back as
-//! files of mode 0400. There is one slot for one provider.
-//!
-//! # What a module cannot close
-//!
-//! inode.c reads `bpf_preload_ops` several times without a lock that a module can take: first
-//! whether there is a provider, then its `owner`. Between the two an `rmmod` can clear the slot,
-//! and inode.c follows NULL. The C provider has the same window, a few instructions wide.
-//!
-//! What it has read before that leads to the provider's ops, until it has a reference to the
-//! module, or is refused one. It may be preempted there, but does not sleep: so nothing is freed
-//! before each task has slept once since the slot was cleared, which is what
-//! `synchronize_rcu_tasks()` waits for.
+//! mutex, and pins the links that it gets back as files of mode 0400. There is one slot for one
+//! provider. How it is taken depends on the kernel: `slot.rs`.
 //!
 //! C files: [`kernel/bpf/inode.c`](srctree/kernel/bpf/inode.c) and
 //! [`kernel/bpf/preload/bpf_preload.h`](srctree/kernel/bpf/preload/bpf_preload.h)
@@ -28,7 +17,8 @@ use super::{
     link::{
         IterFile,
         IterLink, //
-    }, //
+    },
+    slot, //
 };
 use core::ptr::{
     null_mut,
@@ -43,10 +33,6 @@ use kernel::{
         Atomic,
         Full,
         Release, //
-    },
-    time::{
-        delay::fsleep,
-        Delta, //
     }, //
 };
 
@@ -121,20 +107,7 @@ struct Inner<P> {
 }
 
 /// The [`Inner`] that is registered through this code, for the callback, which is told nothing.
-///
-/// Not `bpf_preload_ops` itself: the C provider overwrites that one without looking.
 static REGISTERED: Atomic<*mut c_void> = Atomic::new(null_mut());
-
-/// How many calls of the callback are under way.
-static CALLS: Atomic<i32> = Atomic::new(0);
-
-/// The kernel's slot for a provider.
-fn slot() -> &'static Atomic<*mut bpf_preload_ops> {
-    // SAFETY: a static of the kernel, aligned and always there. inode.c loads it with plain loads
-    // of one word, which our stores do not tear, and the address dependency orders what it reads
-    // through it.
-    unsafe { Atomic::from_ptr(&raw mut super::bindings::bpf_preload_ops) }
-}
 
 /// A provider, registered for as long as this lives.
 ///
@@ -179,8 +152,7 @@ fn slot() -> &'static Atomic<*mut bpf_preload_ops> {
 ///
 /// # Invariants
 ///
-/// `inner` comes from [`KBox::into_raw`]; `REGISTERED` points to it, and `bpf_preload_ops` to its
-/// ops, unless a provider that does not look has overwritten that.
+/// `inner` comes from [`KBox::into_raw`]; `REGISTERED` points to it, and its ops are registered.
 pub struct Registration<P: Preload> {
     inner: NonNull<Inner<P>>,
 }
@@ -203,23 +175,17 @@ impl<P: Preload> Registration<P> {
     pub fn new(module: &'static ThisModule, provider: P) -> Result<Self> {
         let inner = KBox::into_raw(KBox::new(
             Inner {
-                ops: bpf_preload_ops {
-                    preload: Some(preload_callback::<P>),
-                    owner: module.as_ptr(),
-                },
+                ops: slot::ops(preload_callback::<P>, module),
                 provider,
             },
             GFP_KERNEL,
         )?);
 
-        // The callback's own pointer first: the slot is what lets mounts in. Both are full
-        // barriers, so that a mount that sees the slot sees everything that it leads to.
+        // The callback's own pointer first: the slot is what lets mounts in.
         if REGISTERED.cmpxchg(null_mut(), inner.cast(), Full).is_ok() {
-            // SAFETY: `inner` was made above; no reference to the ops is made.
-            let ops = unsafe { &raw mut (*inner).ops };
-
-            if slot().cmpxchg(null_mut(), ops, Full).is_ok() {
-                // INVARIANT: both point to `inner`; it is not NULL, as it comes from a box.
+            // SAFETY: `inner` was made above, and is freed after `unregister`, or if this fails.
+            if unsafe { slot::register(&raw mut (*inner).ops) }.is_ok() {
+                // INVARIANT: registered above; it is not NULL, as it comes from a box.
                 return Ok(Self {
                     inner: NonNull::new(inner).ok_or(EINVAL)?,
                 });
@@ -234,25 +200,8 @@ impl<P: Preload> Registration<P> {
 
 impl<P: Preload> Drop for Registration<P> {
     fn drop(&mut self) {
-        // SAFETY: by the type invariants `inner` is there; no reference to the ops is made.
-        let ops = unsafe { &raw mut (*self.inner.as_ptr()).ops };
-        // SAFETY: `owner` was set in `new` and does not change.
-        let owner = unsafe { (*ops).owner };
-
-        // No new mount comes in. Someone else's ops stay.
-        let _ = slot().cmpxchg(ops, null_mut(), Full);
-        // Those that have read the slot have a reference to the module now, or no use for the ops.
-        synchronize_tasks();
-
-        // While the module goes nobody gets a reference to it, and it does not go before those who
-        // have one are done. In any other state a mount may be in the callback, or may have the
-        // links that it got and no references of its own yet: this code stays until it is out of
-        // the callback, and the links stay for ever.
-        if !is_going(owner) {
-            while CALLS.load(Acquire) != 0 {
-                fsleep(Delta::from_millis(1));
-            }
-            synchronize_tasks();
+        // SAFETY: by the type invariants `inner` is there, and its ops are registered.
+        if !unsafe { slot::unregister(&raw mut (*self.inner.as_ptr()).ops) } {
             pr_warn!("preload: dropped before its module: what it holds is lost\n");
             return;
         }
@@ -263,22 +212,6 @@ impl<P: Preload> Drop for Registration<P> {
     }
 }
 
-/// Waits until each task that is preempted now has slept, or is in user space.
-#[inline]
-fn synchronize_tasks() {
-    // SAFETY: FFI call without requirements but that the task may sleep, which is so where
-    // registrations are dropped.
-    #[cfg(CONFIG_TASKS_RCU)]
-    unsafe {
-        bindings::synchronize_rcu_tasks()
-    };
-    // SAFETY: as above. In such a kernel no task is preempted in the kernel.
-    #[cfg(not(CONFIG_TASKS_RCU))]
-    unsafe {
-        bindings::synchronize_rcu()
-    };
-}
-
 /// Whether the current task is a kernel thread.
 fn is_kernel_thread() -> bool {
     // SAFETY: the current task is there; only it changes this flag, when it starts.
@@ -287,34 +220,23 @@ fn is_kernel_thread() -> bool {
     flags & bindings::PF_KTHREAD != 0
 }
 
-/// Whether `owner`, this module, is being removed. Built in (NULL) it never is.
-#[inline]
-fn is_going(owner: *mut bindings::module) -> bool {
-    if owner.is_null() {
-        return false;
-    }
-    // SAFETY: the module whose code is running is there.
-    let state = unsafe { (&raw const (*owner).state).read_volatile() };
-
-    state == bindings::module_state_MODULE_STATE_GOING
-}
-
 /// `bpf_preload_ops::preload`: fills `info`, all of it or nothing.
 ///
 /// # Safety
 ///
-/// Called by inode.c only: `info` points to [`BPF_PRELOAD_LINKS`] entries, and a reference to the
-/// module of a `Registration<P>` that has put this function into the slot is held until inode.c has
-/// taken its own references to the links.
+/// Called by inode.c only: `info` points to [`BPF_PRELOAD_LINKS`] entries, and the
+/// `Registration<P>` that has registered this function stays until inode.c has taken its own
+/// references to the links.
 unsafe extern "C" fn preload_callback<P: Preload>(info: *mut bpf_preload_info) -> c_int {
-    CALLS.fetch_add(1, Full);
+    let _call = slot::Call::enter();
     let inner = REGISTERED.load(Acquire).cast::<Inner<P>>();
-    let ret = from_result(|| {
+
+    from_result(|| {
         if inner.is_null() {
             return Err(ENOENT);
         }
-        // SAFETY: this function is in the ops of an `Inner<P>` only, which the module's reference
-        // keeps registered, and only one can be registered.
+        // SAFETY: this function is in the ops of an `Inner<P>` only, which by this function's
+        // contract stays registered, and only one can be registered.
         let provider = unsafe { &(*inner).provider };
         let files = provider.preload()?;
 
@@ -340,7 +262,5 @@ unsafe extern "C" fn preload_callback<P: Preload>(info: *mut bpf_preload_info) -
             };
         }
         Ok(0)
-    });
-    CALLS.fetch_sub(1, Full);
-    ret
+    })
 }

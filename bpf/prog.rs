@@ -115,6 +115,21 @@ impl Prog {
         unsafe { (*(*self.ptr.as_ptr()).aux).max_ctx_offset }
     }
 
+    /// The type of the function that it is, by its number in the prog's own BTF. [`None`] if the
+    /// prog has no BTF.
+    pub fn function_type(&self) -> Option<u32> {
+        // SAFETY: by the type invariants the prog is there, with its `aux`, where the list of its
+        // functions is set before it has an fd; the first of so many is the prog itself.
+        unsafe {
+            let aux = (*self.ptr.as_ptr()).aux;
+
+            match (*aux).func_info_cnt {
+                0 => None,
+                _ => (*aux).func_info.as_ref().map(|first| first.type_id),
+            }
+        }
+    }
+
     /// Runs it, and returns what it returns. It may sleep.
     ///
     /// # Safety

@@ -202,6 +202,18 @@ pub fn link_create(prog: &OwnedFd, target: &LinkTarget<'_>) -> Result<OwnedFd> {
     unsafe { OwnedFd::from_ret(ret) }
 }
 
+/// `BPF_LINK_CREATE` of a prog that takes the place of a function of another one. `function` is the
+/// number of that function's type in the BTF of `target`.
+#[inline]
+pub fn link_create_freplace(prog: &OwnedFd, target: &OwnedFd, function: u32) -> Result<OwnedFd> {
+    let mut attr = attr::link_create_freplace(prog, target, function);
+
+    // SAFETY: the attr has no address: of a prog of another type too, the kernel reads numbers.
+    let ret = unsafe { bpf(bindings::bpf_cmd_BPF_LINK_CREATE, &mut attr) };
+    // SAFETY: this command returns a new fd.
+    unsafe { OwnedFd::from_ret(ret) }
+}
+
 /// `BPF_LINK_CREATE` of a struct_ops map, which registers it.
 #[inline]
 pub fn link_create_struct_ops(map: &OwnedFd) -> Result<OwnedFd> {

@@ -53,6 +53,11 @@ pub(super) const NAME_HOOK: &str = "name the hook: attach_netfilter()";
 pub(super) const NO_COOKIE: &str = "progs of its attach type have no cookies";
 pub(super) const COOKIE_EACH: &str = "a cookie for each function, or none at all";
 
+// What replaces a function.
+pub(super) const NO_FUNCTION_TYPE: &str = "that prog has no BTF";
+pub(super) const OTHER_FUNCTION: &str =
+    "that prog has other parameters than the function that its section names, or another type";
+
 // What is called.
 pub(super) const IS_SYSCALL: &str = "it is not attached but called: call() or function()";
 pub(super) const NAME_ARGS: &str = "it uses more than the struct that it takes: name another one";

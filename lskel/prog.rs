@@ -21,6 +21,7 @@ use super::{
     object::ProgDef, //
 };
 use crate::bpf::{
+    self,
     fd::{
         KeptOpen,
         OwnedFd, //
@@ -79,6 +80,8 @@ pub enum ProgKind {
     Netns,
     /// To a netfilter hook.
     Netfilter,
+    /// To a function of another prog, which it replaces.
+    Freplace,
     /// To nothing: it is called.
     Syscall,
     /// To nothing: it is a callback of a struct_ops.
@@ -106,7 +109,18 @@ macro_rules! kinds {
     )* };
 }
 
-kinds! { Iter, Tracing, RawTracepoint, KprobeMulti, Interface, Cgroup, Netns, Netfilter, Other, }
+kinds! {
+    Iter,
+    Tracing,
+    RawTracepoint,
+    KprobeMulti,
+    Interface,
+    Cgroup,
+    Netns,
+    Netfilter,
+    Freplace,
+    Other,
+}
 
 /// [`ProgKind::Syscall`], of a prog that takes an `A`.
 pub struct Syscall<A>(PhantomData<A>);
@@ -158,6 +172,7 @@ pub(super) const fn kind_of(def: &ProgDef) -> ProgKind {
         bindings::bpf_prog_type_BPF_PROG_TYPE_SK_LOOKUP
         | bindings::bpf_prog_type_BPF_PROG_TYPE_FLOW_DISSECTOR => ProgKind::Netns,
         bindings::bpf_prog_type_BPF_PROG_TYPE_NETFILTER => ProgKind::Netfilter,
+        bindings::bpf_prog_type_BPF_PROG_TYPE_EXT => ProgKind::Freplace,
         bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL => ProgKind::Syscall,
         bindings::bpf_prog_type_BPF_PROG_TYPE_STRUCT_OPS => ProgKind::Callback,
         _ => ProgKind::Other,
@@ -354,6 +369,40 @@ impl Prog<'_, Netfilter> {
     }
 }
 
+impl Prog<'_, Freplace> {
+    /// Puts it in the place of the function that its section names, for as long as the link lives.
+    /// The prog with that function is one of the same object.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` the second time, as the kernel does this once for each load. `EBUSY` if another one
+    /// is there.
+    #[inline]
+    pub fn attach(&self) -> Result<Link, LoadError> {
+        self.any.attach()
+    }
+
+    /// Puts it in the place of another prog, of this or another object, as a whole: of the function
+    /// that the prog is, not of one that it calls.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if that one has other parameters than the function that its section names, or
+    /// another type than the prog with it. `EBUSY` if another one is there.
+    #[inline]
+    pub fn attach_to(&self, target: &AnyProg<'_>) -> Result<Link, LoadError> {
+        let failed = |e| Step::Attach(self.any.def.name).failed(e);
+        let prog = bpf::prog::Prog::get_from_fd(target.fd, target.def.prog_type).map_err(failed)?;
+        let function = prog
+            .function_type()
+            .ok_or(failed(EINVAL).with_advice(advice::NO_FUNCTION_TYPE))?;
+        let fd = syscall::link_create_freplace(self.any.fd, target.fd, function)
+            .map_err(|e| failed(e).advise_if(&[EINVAL], advice::OTHER_FUNCTION))?;
+
+        self.any.take_link(&fd)
+    }
+}
+
 impl<A: Args> Prog<'_, Syscall<A>> {
     /// Calls it, and returns what the prog returns.
     ///
@@ -404,7 +453,9 @@ impl AnyProg<'_> {
     pub fn attach(&self) -> Result<Link, LoadError> {
         match kind_of(self.def) {
             ProgKind::Iter => self.link(&LinkTarget::Iter(IterTarget::All)),
-            ProgKind::Tracing | ProgKind::RawTracepoint => self.open_raw_tracepoint(0),
+            ProgKind::Tracing | ProgKind::RawTracepoint | ProgKind::Freplace => {
+                self.open_raw_tracepoint(0)
+            }
             ProgKind::KprobeMulti => self.attach_functions(&[self.one_function()?], &[]),
             ProgKind::Interface => Err(self.error(EINVAL, advice::NAME_INTERFACE)),
             ProgKind::Cgroup => Err(self.error(EINVAL, advice::NAME_CGROUP)),

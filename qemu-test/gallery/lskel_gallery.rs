@@ -111,6 +111,8 @@ gallery! {
         bpf_loop: "bpf_loop()",
         timer: "timer",
         tracing_cookies: "fentry, fexit, fmod_ret and tp_btf, each with a cookie",
+        fsession: "one prog at the start and at the end of a function, which keeps a number in between",
+        freplace: "a prog in the place of a function of another prog, or of another prog",
         raw_tp: "one prog twice at a tracepoint, with a cookie each time",
         kprobe_multi: "one prog on several functions, with a cookie for each",
         kprobe_session: "one prog at the start and at the return of a function",

@@ -299,6 +299,12 @@ const LINE: Column = Column { size: 16, at: 8 };
 const RELO_TYPE: Column = Column { size: 16, at: 4 };
 const ACCESS: Column = Column { size: 16, at: 8 };
 
+/// And `bpf_attr`, up to that.
+const ATTACHED: Column = Column {
+    size: prog_load::ATTACH_BTF_OBJ_FD as usize,
+    at: prog_load::ATTACH_BTF_ID as usize,
+};
+
 const RELO_INSN: Column = Column { size: 16, at: 0 };
 const RELO_KIND: Column = Column { size: 16, at: 12 };
 
@@ -368,6 +374,26 @@ fn loads(commands: &[Command]) -> impl Iterator<Item = &LoadProg> {
         Command::LoadProg(load) | Command::LoadLayout(load) => Some(&**load),
         _ => None,
     })
+}
+
+/// The progs that have a function of this name, and the id of its type.
+pub(crate) fn progs_with(
+    commands: &[Command],
+    function: &str,
+    byte_order: ByteOrder,
+) -> Result<Vec<(usize, u32)>> {
+    let Some((btf, _)) = read(commands, byte_order)? else {
+        return Ok(Vec::new());
+    };
+    let is_named = |id: &u32| {
+        let name = btf.get(*id).and_then(|ty| btf.string(ty.words[NAME]));
+        name == Some(function.as_bytes())
+    };
+    let of = |load: &LoadProg| {
+        let id = FUNC_TYPE.read(&load.func_info, byte_order).find(is_named)?;
+        Some((load.prog, id))
+    };
+    Ok(loads(commands).filter_map(of).collect())
 }
 
 /// The CO-RE relocations of a prog, each with what is asked, the type, and the offset of the instruction.
@@ -534,6 +560,9 @@ pub fn shrink(commands: &mut [Command], byte_order: ByteOrder) -> Result<()> {
                 column.change(&mut load.line_info, byte_order, |at| new.string(at));
             }
             ACCESS.change(&mut load.core_relos, byte_order, |at| new.string(at));
+            if load.replaces.is_some() {
+                ATTACHED.change(&mut load.attr, byte_order, |id| new.ty(id));
+            }
         }
     }
     let new = Btf {

@@ -101,6 +101,8 @@ pub struct LoadProg {
     pub btf: bool,
     /// What it is attached to.
     pub target: Option<Symbol>,
+    /// The prog of which it replaces a function, whose type's id the attr has.
+    pub replaces: Option<usize>,
     /// What else it needs of the kernel.
     pub uses: Vec<Use>,
 }
@@ -139,6 +141,9 @@ pub enum How {
     /// It loads the id of a type.
     TypeId,
 }
+
+/// `BPF_PROG_TYPE_EXT`
+const PROG_EXT: u32 = 28;
 
 /// In `map_flags`: a link registers what is in the map.
 const F_LINK: u32 = 1 << 13;
@@ -250,6 +255,7 @@ pub fn read(object: &Object) -> Result<Vec<Command>> {
         )));
     }
     restore_ops(object, &mut commands);
+    restore_freplace(object, &mut commands)?;
     commands.extend(object.slots.iter().map(|slot| Command::PutProg {
         map: slot.map,
         index: slot.index,
@@ -258,15 +264,18 @@ pub fn read(object: &Object) -> Result<Vec<Command>> {
     Ok(commands)
 }
 
+/// Writes a field of an attr.
+fn set(object: &Object, attr: &mut Vec<u8>, field: u32, number: u32) {
+    let end = field as usize + 4;
+    if attr.len() < end {
+        attr.resize(end, 0);
+    }
+    attr[field as usize..end].copy_from_slice(&object.byte_order.u32(number));
+}
+
 /// Makes struct_ops of what libbpf was shown in their place.
 fn restore_ops(object: &Object, commands: &mut [Command]) {
-    let set = |attr: &mut Vec<u8>, field: u32, number: u32| {
-        let end = field as usize + 4;
-        if attr.len() < end {
-            attr.resize(end, 0);
-        }
-        attr[field as usize..end].copy_from_slice(&object.byte_order.u32(number));
-    };
+    let set = |attr: &mut Vec<u8>, field, number| set(object, attr, field, number);
     let is_struct = |name: String| Symbol {
         name,
         kind: Some(btf::kind::STRUCT),
@@ -307,6 +316,61 @@ fn restore_ops(object: &Object, commands: &mut [Command]) {
             }
             _ => {}
         }
+    }
+}
+
+/// The same for progs that replace a function of another prog. They are loaded after all others.
+fn restore_freplace(object: &Object, commands: &mut Vec<Command>) -> Result<()> {
+    let is_ext = |command: &Command| match command {
+        Command::LoadProg(load) => object.progs[load.prog].prog_type == PROG_EXT,
+        _ => false,
+    };
+    let (others, mut own): (Vec<_>, Vec<_>) = std::mem::take(commands)
+        .into_iter()
+        .partition(|c| !is_ext(c));
+    for command in &mut own {
+        let Command::LoadProg(load) = command else {
+            continue;
+        };
+        let (target, function) = target_of(object, load.prog, &others)?;
+        set(object, &mut load.attr, prog_load::PROG_TYPE, PROG_EXT);
+        set(object, &mut load.attr, prog_load::ATTACH_BTF_ID, function);
+        load.replaces = Some(target);
+    }
+    *commands = others;
+    commands.append(&mut own);
+    Ok(())
+}
+
+/// The prog that has the function which this one's section names, and the id of the function's type.
+fn target_of(object: &Object, prog: usize, others: &[Command]) -> Result<(usize, u32)> {
+    let own = &object.progs[prog];
+    let said = format!("prog '{}' (SEC(\"{}\"))", own.name, own.section);
+    let Some((_, name)) = own
+        .section
+        .split_once('/')
+        .filter(|(_, name)| !name.is_empty())
+    else {
+        return Err(Error::unsupported(
+            format!("{said} does not say which function it replaces"),
+            "name it: SEC(\"freplace/FUNCTION\")",
+        ));
+    };
+    let found = btf::progs_with(others, name, object.byte_order)?;
+    // It may be in several, and be one of them as well.
+    let of_its_own = found
+        .iter()
+        .find(|(prog, _)| object.progs[*prog].name == name);
+    match (of_its_own, &found[..]) {
+        (Some(found), _) | (None, [found]) => Ok(*found),
+        (None, []) => Err(Error::unsupported(
+            format!("{said} replaces '{name}', which no prog of the object has"),
+            "put one with such a global function beside it, and attach_to() the other one",
+        )),
+        (None, _) => Err(Error::unsupported(
+            format!("{said} replaces '{name}', which more than one prog has"),
+            "let one of them call it",
+        )),
     }
 }
 
@@ -430,11 +494,14 @@ impl<'a> Reader<'a> {
 
     /// The map whose fd stands at this offset.
     fn map_at(&self, at: u32) -> Result<usize> {
-        let map = at as usize / size_of::<u32>();
-        match map < self.object.maps.len() {
-            true => Ok(map),
-            false => Err(self.unknown(&format!("an fd at {at:#x}"))),
-        }
+        let map = self.wanted_map_at(at);
+        map.ok_or_else(|| self.unknown(&format!("an fd at {at:#x}")))
+    }
+
+    /// The same if it is not left out.
+    fn wanted_map_at(&self, at: u32) -> Option<usize> {
+        let place = at as usize / size_of::<u32>();
+        self.object.maps.iter().position(|map| map.place == place)
     }
 
     fn take_found(&mut self, what: &str) -> Result<Symbol> {
@@ -479,11 +546,13 @@ impl<'a> Reader<'a> {
                 let (Some(Gave::Map), Some(new)) = (self.gave.take(), self.new.take()) else {
                     return Err(self.unknown("an fd of nothing"));
                 };
-                if self.map_at(at)? != self.map {
+                let inner = self.inner.take();
+                let Some(map) = self.wanted_map_at(at) else {
+                    return Ok(());
+                };
+                if map != self.map {
                     return Err(self.unknown("maps in another order"));
                 }
-                let inner = self.inner.take();
-                let map = self.map;
                 self.commands.push(Command::CreateMap { map, new, inner });
                 self.map += 1;
             }
@@ -694,6 +763,7 @@ impl<'a> Reader<'a> {
             core_relos,
             btf,
             target: self.target.take(),
+            replaces: None,
             uses,
         })
     }

@@ -82,13 +82,13 @@ impl<'data> Elf<'data> {
         }
         for section in self.file.sections() {
             let name = section.name().unwrap_or_default();
-            if ["?.struct_ops", "?.struct_ops.link"].contains(&name) {
+            if name == ".percpu" && section.size() != 0 {
                 return Err(Error::unsupported(
                     format!(
-                        "section '{name}' has {}, not to be created unless a program asks for it",
-                        self.symbols_in(name, "struct_ops map")
+                        "section '.percpu' has {}, which libbpf before 1.8 does not have",
+                        self.symbols_in(name, "global")
                     ),
-                    "leave the ? out: it is registered only when the module says so",
+                    "put it into a map of BPF_MAP_TYPE_PERCPU_ARRAY",
                 ));
             }
             if name == ".jumptables" && section.size() != 0 {

@@ -851,6 +851,7 @@ fn kind(prog: &Prog) -> &'static str {
         ) => "Cgroup",
         (c::BPF_PROG_TYPE_SK_LOOKUP | c::BPF_PROG_TYPE_FLOW_DISSECTOR, _) => "Netns",
         (c::BPF_PROG_TYPE_NETFILTER, _) => "Netfilter",
+        (c::BPF_PROG_TYPE_EXT, _) => "Freplace",
         _ => "Other",
     }
 }

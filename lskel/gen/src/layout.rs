@@ -166,6 +166,7 @@ impl<'a> Writer<'a> {
             core_relos: self.core_relos,
             btf: true,
             target: None,
+            replaces: None,
             uses: Vec::new(),
         }
     }

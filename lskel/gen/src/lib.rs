@@ -49,7 +49,7 @@ use std::path::PathBuf;
 pub struct Options {
     /// The path of the runtime's module in the generated code.
     pub runtime: String,
-    /// Progs of `SEC("?…")` that are to be loaded all the same.
+    /// Progs and struct_ops maps of `SEC("?…")` that are to be loaded all the same.
     pub load: Vec<String>,
     /// The configuration of the kernels that this is for, for objects that ask for its values.
     pub kconfig: Option<PathBuf>,

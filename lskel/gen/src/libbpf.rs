@@ -8,7 +8,7 @@
 use crate::elf::{Elf, Relocation};
 use crate::globals::{self, Globals};
 use crate::object::{Map, Object, Prog, Recording, Slot};
-use crate::ops::{self, Ops};
+use crate::ops::{self, Ops, Place};
 use crate::worker::Request;
 use crate::{host, Error, Result};
 use libbpf_rs::btf::types::{DataSec, Var};
@@ -24,7 +24,7 @@ mod kind {
     pub const MAP_PROG_ARRAY: u32 = 3;
     pub const MAPS_OF_MAPS: [u32; 2] = [12, 13];
     pub const PROG_STRUCT_OPS: u32 = 27;
-    pub const PROG_EXT: u32 = 28;
+    pub const MAP_STRUCT_OPS: u32 = 26;
 }
 
 /// What libbpf said.
@@ -67,18 +67,34 @@ pub fn run(request: &Request) -> Result<Object> {
     if !slots.is_empty() {
         bytes = elf.keep_map_relocations(&others);
     }
-    let callbacks = ops::callbacks(&elf);
+    let (wanted, others): (Vec<_>, Vec<_>) = ops::places(&btf(&object)?)
+        .into_iter()
+        .partition(|place| place.is_wanted(&request.load));
+    let selected = Selected {
+        callbacks: ops::callbacks(&elf, wanted.iter()),
+        left_out: ops::callbacks(&elf, others.iter()),
+        maps: wanted,
+    };
     // Each load takes an object of its own.
     let reopen = || {
         let mut object = open(&request.name, &kconfig.text, &bytes)?;
-        select_progs(&mut object, request, &callbacks)?;
+        selected.select(&mut object, request)?;
         Ok(object)
     };
     let object = reopen()?;
     check_maps(&object)?;
-    check_progs(&object, &callbacks)?;
+    check_progs(&object, &selected.callbacks)?;
     let slots = resolve_slots(&object, slots)?;
     let maps = maps(&object);
+    // The number of a map is in the instructions that use it. libbpf has struct_ops behind all others.
+    let is_in_place =
+        |(number, map): (usize, &Map)| number == map.place || map.map_type == kind::MAP_STRUCT_OPS;
+    if !maps.iter().enumerate().all(is_in_place) {
+        return Err(Error::unsupported(
+            "libbpf has struct_ops maps before others",
+            "use the libbpf-sys of Cargo.lock",
+        ));
+    }
     let progs = progs(&object);
     let globals = Globals::read(&btf(&object)?, &maps, &progs)?;
     let ops = Ops::read(&btf(&object)?, &elf, &maps, &progs)?;
@@ -202,6 +218,8 @@ fn hide_ops(object: &mut OpenObject) -> Result<()> {
             map.set_type(MapType::PerfEventArray)
                 .and_then(|()| map.set_value_size(4))
                 .and_then(|()| map.set_map_flags(0))
+                // gen_loader fails if there are fewer maps than the object has: `commands.rs` leaves it out.
+                .and_then(|()| map.set_autocreate(true))
                 .map_err(|e| error("hide a struct_ops map", &e.to_string()))?;
         }
     }
@@ -217,29 +235,64 @@ fn hide_ops(object: &mut OpenObject) -> Result<()> {
             });
             prog.set_prog_type(ProgramType::RawTracepoint);
         }
+        // Nor does it have progs that replace a function of another one.
+        if prog.prog_type() == ProgramType::Ext {
+            prog.set_prog_type(ProgramType::RawTracepoint);
+        }
     }
     Ok(())
 }
 
-/// Turns on the progs that were asked for by name, and those that struct_ops call.
-fn select_progs(object: &mut OpenObject, request: &Request, callbacks: &[String]) -> Result<()> {
-    let mut missing = request.load.clone();
-    for mut prog in object.progs_mut() {
-        let name = prog.name().to_string_lossy().into_owned();
-        if callbacks.contains(&name) {
-            prog.set_autoload(true);
+/// What of the object is wanted, as far as struct_ops go.
+struct Selected {
+    /// The maps.
+    maps: Vec<Place>,
+    /// The progs that they call.
+    callbacks: Vec<String>,
+    /// The progs that others would call, which are not wanted.
+    left_out: Vec<String>,
+}
+
+impl Selected {
+    /// Turns on what was asked for by name and what that calls, and turns off what only others call.
+    fn select(&self, object: &mut OpenObject, request: &Request) -> Result<()> {
+        for mut map in object.maps_mut() {
+            if map.map_type() == MapType::StructOps {
+                let is_wanted = self.maps.iter().any(|of| map.name() == &*of.name);
+                map.set_autocreate(is_wanted)
+                    .map_err(|e| error("leave out a map", &e.to_string()))?;
+            }
         }
-        if request.load.contains(&name) {
-            prog.set_autoload(true);
-            missing.retain(|load| *load != name);
+        for mut prog in object.progs_mut() {
+            let name = prog.name().to_string_lossy().into_owned();
+            if self.callbacks.contains(&name) || request.load.contains(&name) {
+                prog.set_autoload(true);
+            } else if self.left_out.contains(&name) {
+                prog.set_autoload(false);
+            }
         }
+        let is_there = |name: &str| {
+            object.progs().any(|prog| prog.name() == name)
+                || self.maps.iter().any(|map| map.name == name)
+        };
+        check_names(object, request.load.iter().find(|name| !is_there(name)))
     }
-    let Some(missing) = missing.first() else {
+}
+
+/// What was asked for by name has to be there.
+fn check_names(object: &OpenObject, missing: Option<&String>) -> Result<()> {
+    let Some(missing) = missing else {
         return Ok(());
     };
-    let there: Vec<_> = object.progs().map(|p| p.name().to_string_lossy()).collect();
+    let is_ops = |map: &libbpf_rs::OpenMap<'_>| map.map_type() == MapType::StructOps;
+    let progs = object.progs().map(|p| p.name().to_string_lossy());
+    let maps = object
+        .maps()
+        .filter(is_ops)
+        .map(|m| m.name().to_string_lossy());
+    let there: Vec<_> = progs.chain(maps).collect();
     Err(Error::Input(format!(
-        "there is no prog '{missing}' to load; there are: {}",
+        "there is no prog or struct_ops map '{missing}' to load; there are: {}",
         there.join(", ")
     )))
 }
@@ -272,12 +325,31 @@ fn check_maps(object: &OpenObject) -> Result<()> {
     Ok(())
 }
 
+/// Sections that come with libbpf 1.8, and what there is instead.
+const NEWER: &[(&str, &str)] = &[
+    ("fentry.multi", MULTI),
+    ("fexit.multi", MULTI),
+    ("fsession.multi", MULTI),
+    ("tp_btf.s", SLEEPS),
+    ("raw_tp.s", SLEEPS),
+    ("raw_tracepoint.s", SLEEPS),
+    ("tp.s", SLEEPS),
+    ("tracepoint.s", SLEEPS),
+];
+const MULTI: &str = "use kprobe.multi, or a prog for each function, instead";
+const SLEEPS: &str = "use one that does not sleep, or fentry.s, instead";
+
 fn check_progs(object: &OpenObject, callbacks: &[String]) -> Result<()> {
     let mut loaded = 0;
     for prog in object.progs().filter(|prog| prog.autoload()) {
         loaded += 1;
         let raw = prog.as_libbpf_object().as_ptr();
         let is_callback = callbacks.iter().any(|name| prog.name() == &**name);
+        let section = prog.section().to_string_lossy();
+        let newer = NEWER
+            .iter()
+            .find(|(start, _)| section.trim_start_matches('?').starts_with(start))
+            .map(|(_, instead)| *instead);
         let prog = format!(
             "prog '{}' (SEC(\"{}\"))",
             prog.name().to_string_lossy(),
@@ -285,6 +357,12 @@ fn check_progs(object: &OpenObject, callbacks: &[String]) -> Result<()> {
         );
         // SAFETY: the prog belongs to an open object.
         match unsafe { libbpf_sys::bpf_program__type(raw) } {
+            0 if newer.is_some() => {
+                return Err(Error::unsupported(
+                    format!("{prog} is what libbpf before 1.8 does not have"),
+                    newer.unwrap_or_default(),
+                ))
+            }
             0 => {
                 return Err(Error::unsupported(
                     format!("{prog}: libbpf does not know what kind of prog this section has"),
@@ -297,16 +375,10 @@ fn check_progs(object: &OpenObject, callbacks: &[String]) -> Result<()> {
                     "put it into one, or a ? before its section's name",
                 ))
             }
-            kind::PROG_EXT => {
-                return Err(Error::unsupported(
-                    format!("{prog} replaces a function of another prog, whose fd a loader prog does not have"),
-                    "load this object with libbpf",
-                ))
-            }
             _ => {}
         }
     }
-    if loaded == 0 && object.maps().next().is_none() {
+    if loaded == 0 && maps(object).is_empty() {
         let all = object.progs().count();
         return Err(match all {
             0 => Error::unsupported("the object has no prog and no map", "is it the right file?"),
@@ -467,21 +539,29 @@ unsafe fn bytes(start: *const c_char, size: u32) -> Vec<u8> {
     unsafe { std::slice::from_raw_parts(start.cast::<u8>(), size as usize) }.to_vec()
 }
 
+/// The maps that are to be created.
 fn maps(object: &OpenObject) -> Vec<Map> {
-    let map = |map: libbpf_rs::OpenMap<'_>| {
+    let map = |(place, map): (usize, libbpf_rs::OpenMap<'_>)| {
         let raw = map.as_libbpf_object().as_ptr();
-        Map {
+        // SAFETY: the map belongs to an open object.
+        let (is_created, internal, map_type) = unsafe {
+            (
+                libbpf_sys::bpf_map__autocreate(raw),
+                libbpf_sys::bpf_map__is_internal(raw),
+                libbpf_sys::bpf_map__type(raw),
+            )
+        };
+        is_created.then(|| Map {
             name: map.name().to_string_lossy().into_owned(),
-            // SAFETY: the map belongs to an open object.
-            internal: unsafe { libbpf_sys::bpf_map__is_internal(raw) },
-            // SAFETY: as above.
-            map_type: unsafe { libbpf_sys::bpf_map__type(raw) },
+            internal,
+            map_type,
             key_size: map.key_size(),
             value_size: map.value_size(),
             max_entries: map.max_entries(),
-        }
+            place,
+        })
     };
-    object.maps().map(map).collect()
+    object.maps().enumerate().filter_map(map).collect()
 }
 
 fn progs(object: &OpenObject) -> Vec<Prog> {

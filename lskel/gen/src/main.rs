@@ -52,8 +52,8 @@ struct Args {
     #[arg(long, requires = "cert", conflicts_with_all = ["sign_key", "check", "output"])]
     verify: bool,
 
-    /// Load this prog though its section, SEC("?…"), says otherwise. May be repeated.
-    #[arg(long, value_name = "PROG")]
+    /// Load this prog, or create this struct_ops map, though its section, SEC("?…"), says otherwise. May be repeated.
+    #[arg(long, value_name = "NAME")]
     load: Vec<String>,
 
     /// The .config of the kernels that this is for. Needed where the object declares CONFIG_… or

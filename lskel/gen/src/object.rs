@@ -56,6 +56,8 @@ pub struct Map {
     pub value_size: u32,
     /// Number of elements.
     pub max_entries: u32,
+    /// Which of libbpf's maps it is: libbpf counts those that are left out, too.
+    pub place: usize,
 }
 
 /// A prog of an object.

@@ -15,8 +15,65 @@ use libbpf_rs::btf::types::{Array, DataSec, MemberAttr, Struct, Var};
 use libbpf_rs::btf::{Btf, BtfKind, HasSize};
 use serde::{Deserialize, Serialize};
 
-/// The sections, and whether a link registers what is in them.
-const SECTIONS: [(&str, bool); 2] = [(".struct_ops", false), (".struct_ops.link", true)];
+/// The sections, and whether a link registers what is in them. What is behind a `?` is left out unless it is asked for.
+const SECTIONS: [(&str, bool); 4] = [
+    (".struct_ops", false),
+    (".struct_ops.link", true),
+    ("?.struct_ops", false),
+    ("?.struct_ops.link", true),
+];
+
+/// Where the object has a struct_ops map.
+pub(crate) struct Place {
+    /// Its name.
+    pub(crate) name: String,
+    section: &'static str,
+    link: bool,
+    start: u64,
+    of: u32,
+    size: usize,
+}
+
+impl Place {
+    /// Whether it is to be created.
+    pub(crate) fn is_wanted(&self, load: &[String]) -> bool {
+        !self.section.starts_with('?') || load.contains(&self.name)
+    }
+
+    /// The progs that it has as callbacks: where in it, and their names.
+    fn progs<'a>(&self, elf: &'a Elf<'_>) -> impl Iterator<Item = (u32, Option<&'a str>)> {
+        let (start, size) = (self.start, self.size as u64);
+        let relocations = elf.relocations(self.section).into_iter();
+        relocations.filter_map(move |relocation| {
+            let offset = relocation.offset.checked_sub(start)?;
+            (offset < size).then(|| (offset as u32, elf.symbol_name(relocation.symbol)))
+        })
+    }
+}
+
+/// Where the object has its struct_ops maps.
+pub(crate) fn places(btf: &Btf<'_>) -> Vec<Place> {
+    let mut places = Vec::new();
+    for (section, link) in SECTIONS {
+        let Some(vars) = btf.type_by_name::<DataSec<'_>>(section) else {
+            continue;
+        };
+        // libbpf has found the types when it opened the object.
+        places.extend(vars.iter().filter_map(|info| {
+            let var = btf.type_by_id::<Var<'_>>(info.ty)?;
+            let of = Struct::try_from(resolve(btf, target_of(&var))?).ok()?;
+            Some(Place {
+                name: var.name()?.to_string_lossy().into_owned(),
+                section,
+                link,
+                start: info.offset.into(),
+                of: of.type_id().into(),
+                size: of.size(),
+            })
+        }));
+    }
+    places
+}
 
 /// A struct_ops map of an object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,73 +127,40 @@ impl Ops {
         progs: &[Prog],
     ) -> Result<Vec<Self>> {
         let mut all = Vec::new();
-        for (section, link) in SECTIONS {
-            let Some(vars) = btf.type_by_name::<DataSec<'_>>(section) else {
+        for place in places(btf) {
+            let map = maps.iter().position(|map| map.name == place.name);
+            let of = btf.type_by_id::<Struct<'_>>(place.of.into());
+            // The others are left out.
+            let (Some(map), Some(of)) = (map, of) else {
                 continue;
             };
-            for info in vars.iter() {
-                let var = btf.type_by_id::<Var<'_>>(info.ty);
-                let name = var.as_ref().and_then(|var| var.name());
-                let map = maps
-                    .iter()
-                    .position(|map| name.is_some_and(|name| name == &*map.name));
-                let of = var
-                    .and_then(|var| resolve(btf, target_of(&var)))
-                    .and_then(|ty| Struct::try_from(ty).ok());
-                // libbpf has found both when it opened the object.
-                let (Some(map), Some(of)) = (map, of) else {
-                    continue;
-                };
-                let reader = MapReader {
-                    btf,
-                    name: &maps[map].name,
-                    callbacks: callbacks_of(elf, section, info.offset.into(), of.size(), progs),
-                    value: (elf.content(section).get(info.offset as usize..))
-                        .and_then(|value| value.get(..of.size()))
-                        .unwrap_or_default(),
-                };
-                all.push(Self {
-                    map,
-                    link,
-                    ..reader.read(&of, elf.byte_order())?
-                });
-            }
+            let number = |prog: Option<&str>| progs.iter().position(|of| prog == Some(&*of.name));
+            let reader = MapReader {
+                btf,
+                name: &place.name,
+                callbacks: (place.progs(elf))
+                    .map(|(offset, prog)| (offset, number(prog)))
+                    .collect(),
+                value: (elf.content(place.section).get(place.start as usize..))
+                    .and_then(|value| value.get(..place.size))
+                    .unwrap_or_default(),
+            };
+            all.push(Self {
+                map,
+                link: place.link,
+                ..reader.read(&of, elf.byte_order())?
+            });
         }
         check_progs(&all, progs, elf.byte_order())?;
         Ok(all)
     }
 }
 
-/// The progs that struct_ops maps have as callbacks, by name.
-pub(crate) fn callbacks(elf: &Elf<'_>) -> Vec<String> {
-    let of_section = |(section, _): (&str, bool)| {
-        let relocations = elf.relocations(section).into_iter();
-        relocations.filter_map(|relocation| elf.symbol_name(relocation.symbol).map(str::to_owned))
-    };
-    SECTIONS.into_iter().flat_map(of_section).collect()
-}
-
-/// Where a map has which prog, by their numbers.
-fn callbacks_of(
-    elf: &Elf<'_>,
-    section: &str,
-    start: u64,
-    size: usize,
-    progs: &[Prog],
-) -> Vec<(u32, Option<usize>)> {
-    let within = |offset: u64| {
-        offset
-            .checked_sub(start)
-            .filter(|offset| *offset < size as u64)
-    };
-    let relocations = elf.relocations(section).into_iter();
-    relocations
-        .filter_map(|relocation| Some((within(relocation.offset)? as u32, relocation)))
-        .map(|(offset, relocation)| {
-            let name = elf.symbol_name(relocation.symbol);
-            let prog = progs.iter().position(|prog| name == Some(&*prog.name));
-            (offset, prog)
-        })
+/// The progs that these maps have as callbacks, by name.
+pub(crate) fn callbacks<'a>(elf: &Elf<'_>, places: impl Iterator<Item = &'a Place>) -> Vec<String> {
+    places
+        .flat_map(|place| place.progs(elf))
+        .filter_map(|(_, prog)| prog.map(str::to_owned))
         .collect()
 }
 

@@ -430,7 +430,7 @@ impl Layout {
         let uses_fds =
             !self.skeleton.maps.is_empty() || load.uses.iter().any(|with| with.how == How::Call);
         let mut used = prog_load::PROG_BTF_FD + 4;
-        if load.target.is_some() {
+        if load.target.is_some() || load.replaces.is_some() {
             used = prog_load::ATTACH_BTF_OBJ_FD + 4;
         }
         if uses_fds {
@@ -468,6 +468,10 @@ impl Layout {
             let (id, fd) = self.find(target, of_prog(target));
             self.copy(id, attr + prog_load::ATTACH_BTF_ID);
             self.copy(fd, attr + prog_load::ATTACH_BTF_OBJ_FD);
+        }
+        if let Some(prog) = load.replaces {
+            // It is `attach_prog_fd` as well.
+            self.copy(self.prog_cell(prog), attr + prog_load::ATTACH_BTF_OBJ_FD);
         }
         for with in &load.uses {
             let (low, high) = self.find(&with.symbol, of_prog(&with.symbol));
@@ -647,6 +651,7 @@ mod tests {
                 kind: Some(12),
                 weak: false,
             }),
+            replaces: None,
             uses: Vec::new(),
         }))
     }

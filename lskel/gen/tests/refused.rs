@@ -145,15 +145,17 @@ fn struct_ops_source(section: &str, value: &str) -> String {
 }
 
 #[test]
-fn struct_ops_that_a_program_has_to_ask_for() {
+fn struct_ops_that_are_asked_for_and_not_there() {
+    let source = struct_ops_source("?.struct_ops", ".f = f");
     says(
-        &refused(&struct_ops_source("?.struct_ops", ".f = f"), &[]),
+        &refused(&source, &["--load", "his_ops"]),
         &[
-            "'?.struct_ops'",
-            "struct_ops map 'my_ops'",
-            "leave the ? out",
+            "no prog or struct_ops map 'his_ops'",
+            "there are: f, my_ops",
         ],
     );
+    // It is not created, and its prog is not loaded.
+    says(&refused(&source, &[]), &["none of its 1 progs", "--load"]);
 }
 
 #[test]
@@ -199,10 +201,66 @@ fn arena_globals() {
 
 #[test]
 fn freplace() {
-    let source = format!("SEC(\"freplace/other\") int mine(void *ctx) {{ return 0; }}\n{LICENSE}");
+    let function =
+        "__attribute__((noinline)) int f(int n) { asm volatile(\"\" : \"+r\"(n)); return n; }\n";
+    let calls = |name: &str| format!("SEC(\"socket\") int {name}(void *ctx) {{ return f(1); }}\n");
+    let mine = |section: &str| {
+        format!("SEC(\"{section}\") int mine(int n) {{ return n + 1; }}\n{function}{LICENSE}\n")
+    };
     says(
-        &refused(&source, &[]),
-        &["prog 'mine'", "replaces a function of another prog"],
+        &refused(&format!("{}{PROG}", mine("freplace/other")), &[]),
+        &[
+            "prog 'mine' (SEC(\"freplace/other\"))",
+            "which no prog of the object has",
+            "attach_to()",
+        ],
+    );
+    says(
+        &refused(&format!("{}{PROG}", mine("freplace")), &[]),
+        &[
+            "prog 'mine'",
+            "which function",
+            "SEC(\"freplace/FUNCTION\")",
+        ],
+    );
+    let both = format!("{}{}{}", mine("freplace/f"), calls("a"), calls("b"));
+    says(
+        &refused(&both, &[]),
+        &["prog 'mine'", "'f', which more than one prog has"],
+    );
+}
+
+#[test]
+fn what_only_newer_libbpf_has() {
+    for section in [
+        "fentry.multi/bpf_fentry_test*",
+        "fexit.multi/bpf_fentry_test*",
+        "fsession.multi.s/bpf_fentry_test*",
+        "raw_tp.s/sys_enter",
+        "tp_btf.s/sys_enter",
+    ] {
+        let source = PROG.replace("socket", section);
+        says(
+            &refused(&format!("{source}{LICENSE}"), &[]),
+            &[
+                "prog 'prog'",
+                section,
+                "is what libbpf before 1.8 does not have",
+                "instead",
+            ],
+        );
+    }
+    let source = PROG.replace("return 0", "return ++count");
+    says(
+        &refused(
+            &format!("int count SEC(\".percpu\");\n{source}{LICENSE}"),
+            &[],
+        ),
+        &[
+            "section '.percpu' has global 'count'",
+            "libbpf before 1.8",
+            "BPF_MAP_TYPE_PERCPU_ARRAY",
+        ],
     );
 }
 
@@ -235,7 +293,7 @@ fn nothing_to_load() {
     );
     says(
         &refused(&source, &["--load", "porg"]),
-        &["no prog 'porg'", "there are: prog"],
+        &["no prog or struct_ops map 'porg'", "there are: prog"],
     );
 }
 

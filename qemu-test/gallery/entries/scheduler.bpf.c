@@ -49,10 +49,15 @@ __u32 starts;
 __u32 exit_kind;
 char exit_msg[64];
 
-/* For the test: of such a task the scheduler makes a mess. */
+/* For the tests: of a task named "bad" the scheduler makes a mess, and one named "lost" it forgets. */
 static bool is_named_bad(struct task_struct *p)
 {
 	return p->comm[0] == 'b' && p->comm[1] == 'a' && p->comm[2] == 'd';
+}
+
+static bool is_named_lost(struct task_struct *p)
+{
+	return p->comm[0] == 'l' && p->comm[1] == 'o' && p->comm[2] == 's' && p->comm[3] == 't';
 }
 
 SEC("struct_ops")
@@ -61,6 +66,9 @@ void BPF_PROG(scx_enqueue, struct task_struct *p, __u64 enq_flags)
 	__u64 queue = bpf_core_enum_value(enum scx_dsq_id_flags, SCX_DSQ_GLOBAL);
 
 	__sync_fetch_and_add(&enqueued, 1);
+	/* It is in no queue, and the kernel's watchdog finds it waiting. */
+	if (is_named_lost(p))
+		return;
 	/* There is no such queue. */
 	if (is_named_bad(p))
 		queue = 0x1234;

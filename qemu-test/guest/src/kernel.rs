@@ -164,6 +164,21 @@ impl Messages {
 
     /// Those that have come since the last call.
     pub fn new_lines(&mut self) -> Result<Vec<String>> {
+        Ok(self.read()?.into_iter().map(|(_, line)| line).collect())
+    }
+
+    /// Those of them that are errors, or worse.
+    pub fn new_errors(&mut self) -> Result<Vec<String>> {
+        const KERN_ERR: u32 = 3;
+        let lines = self.read()?.into_iter();
+        Ok(lines
+            .filter(|(level, _)| *level <= KERN_ERR)
+            .map(|(_, line)| line)
+            .collect())
+    }
+
+    /// Each with its level.
+    fn read(&mut self) -> Result<Vec<(u32, String)>> {
         let mut record = [0; 8192];
         let mut lines = Vec::new();
         loop {
@@ -171,8 +186,14 @@ impl Messages {
                 Ok(length) => {
                     let text = String::from_utf8_lossy(&record[..length]).into_owned();
                     // "priority,number,time,flags;message", then lines of key=value.
-                    let message = text.split_once(';').map_or(&*text, |(_, message)| message);
-                    lines.push(message.lines().next().unwrap_or_default().to_owned());
+                    let (head, message) = text.split_once(';').unwrap_or(("", &*text));
+                    // The facility is above three bits.
+                    let priority = head
+                        .split(',')
+                        .next()
+                        .and_then(|word| word.parse::<u32>().ok());
+                    let line = message.lines().next().unwrap_or_default().to_owned();
+                    lines.push((priority.unwrap_or(0) & 7, line));
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(lines),
                 // The oldest records were overwritten meanwhile: go on with the next.

@@ -328,6 +328,10 @@ macro_rules! each_scenario {
             gallery_bpf_loop_ends_after_its_turns_or_early, Passes, [TestModule("lskel_gallery")];
             gallery_timer_goes_off_by_itself, Passes, [TestModule("lskel_gallery")];
             gallery_tracing_progs_see_their_cookies, Passes, [TestModule("lskel_gallery")];
+            gallery_fsession_keeps_a_number_from_start_to_end, Passes,
+                [TestModule("lskel_gallery")];
+            gallery_freplace_is_in_the_place_of_functions_and_progs, Passes,
+                [TestModule("lskel_gallery")];
             gallery_raw_tp_is_attached_twice_with_its_cookies, Passes,
                 [TestModule("lskel_gallery")];
             gallery_kprobe_multi_counts_calls_by_cookie, Passes, [TestModule("lskel_gallery")];
@@ -391,6 +395,11 @@ macro_rules! each_scenario {
                 [TestModule("lskel_gallery")];
             gallery_scheduler_runs_tasks_until_rmmod, Passes, [TestModule("lskel_gallery")];
             gallery_scheduler_that_fails_is_thrown_out, Passes, [TestModule("lskel_gallery")];
+            gallery_scheduler_that_stalls_is_thrown_out, Passes, [TestModule("lskel_gallery")];
+            gallery_two_schedulers_come_and_go_at_once, Passes,
+                [TestModule("lskel_gallery"), TestModule("scheduler"), TwoCpus];
+            gallery_struct_ops_load_in_a_thread_without_fds_0_to_2, Passes,
+                [TestModule("lskel_gallery")];
             example_congestion_counts_connections_and_keeps_the_window, Passes,
                 [TestModule("congestion")];
             example_scheduler_says_why_it_was_thrown_out, Passes, [TestModule("scheduler")];

@@ -294,8 +294,9 @@ fn insmod_sweep(module: &Module, known: &mut BTreeSet<u64>) -> Result<Tally> {
             continue;
         }
         tally.count(nth, &fault);
+        // What an entry shows beside that is no error.
         let lines: Vec<_> = messages
-            .new_lines()?
+            .new_errors()?
             .into_iter()
             .filter(|line| line.starts_with(&prefix) && !line.contains("taint"))
             .collect();

@@ -41,6 +41,37 @@ pub fn gallery_tracing_progs_see_their_cookies() -> Result<()> {
     )
 }
 
+pub fn gallery_fsession_keeps_a_number_from_start_to_end() -> Result<()> {
+    load("fsession")?;
+    for _ in 0..3 {
+        test_run("session")?;
+    }
+    expect_bss(
+        "fsession",
+        &[("started", 3), ("kept", 1 + 2 + 3), ("cookies", 3 * 7)],
+    )
+}
+
+pub fn gallery_freplace_is_in_the_place_of_functions_and_progs() -> Result<()> {
+    load("freplace")?;
+    let seen = said_of("freplace")?;
+    let expected = [
+        "20",
+        "40",
+        "failed to attach twice: EINVAL (-22)",
+        "failed to attach counts: EBUSY (-16)",
+        "failed to attach counts: EINVAL (-22): \
+         that prog has other parameters than the function that its section names, or another type",
+    ];
+    ensure!(seen == expected, "expected {expected:#?}, seen {seen:#?}");
+    // At the end of each is the tracepoint.
+    for _ in 0..3 {
+        test_run("finish")?;
+    }
+    // In the globals of the first of the two, whose prog it is.
+    expect_bss("freplace", &[("own_calls", 0), ("calls_in_place", 3)])
+}
+
 pub fn gallery_raw_tp_is_attached_twice_with_its_cookies() -> Result<()> {
     load("raw_tp")?;
     test_run("raw_tp_trigger")?;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! struct_ops: what parts of the kernel take from BPF, and no longer have after rmmod.
 
+use std::ffi::CStr;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,16 +9,17 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{anyhow, ensure, Context, Result};
+use anyhow::{anyhow, bail, ensure, Context, Result};
 use rustix::io::Errno;
 use rustix::net::sockopt::{set_tcp_congestion, tcp_congestion};
+use rustix::system::finit_module;
 use rustix::thread::set_name;
 use scenarios::{GALLERY, MODULE_DIR};
 
 use super::{bss, expect_bss, load, loopback_up, said_of};
 use crate::bpf::{self, Ids};
-use crate::kernel::{dmesg, eventually, expect_fds, fds, insmod_with, rmmod};
-use crate::ktap::Skip;
+use crate::kernel::{dmesg, eventually, expect_fds, fds, insmod_with, rmmod, Messages};
+use crate::ktap::{note, Skip};
 
 /// Loads an entry, and compares what it has said.
 fn expect_said(entry: &str, expected: &[&str]) -> Result<()> {
@@ -211,6 +213,164 @@ pub fn gallery_scheduler_that_fails_is_thrown_out() -> Result<()> {
     expect_state("enabled", "the next time")?;
     rmmod(GALLERY)?;
     expect_state("disabled", "at the end")
+}
+
+pub fn gallery_scheduler_that_stalls_is_thrown_out() -> Result<()> {
+    need_sched_ext()?;
+    let before = Ids::now();
+    load("scheduler")?;
+    expect_state("enabled", "after insmod")?;
+    // The scheduler forgets it, and its timeout is 5 seconds.
+    let forgotten = thread::spawn(|| -> Result<()> {
+        set_name(c"lost")?;
+        thread::sleep(Duration::from_millis(1));
+        Ok(())
+    });
+    eventually(|| expect_state("disabled", "after a stall"))?;
+    forgotten
+        .join()
+        .map_err(|_| anyhow!("the thread panicked"))??;
+    // SCX_EXIT_ERROR_STALL
+    expect_bss("scheduler", &[("exit_kind", 1026)])?;
+    let text = bpf::global("schedule.bss", "exit_msg")?;
+    let text = String::from_utf8_lossy(&text);
+    ensure!(
+        text.contains("lost["),
+        "expected the task to be named, seen {text:?}"
+    );
+    let said = dmesg()?;
+    ensure!(
+        said.iter()
+            .any(|line| line.contains("\"gallery\" disabled (runnable task stall)")),
+        "expected in dmesg that it was a stall, seen none"
+    );
+    work();
+    rmmod(GALLERY)?;
+    eventually(|| bpf::expect_nothing_since(&before, "rmmod"))?;
+    load("scheduler")?;
+    expect_state("enabled", "the next time")?;
+    work();
+    rmmod(GALLERY)?;
+    expect_state("disabled", "at the end")
+}
+
+pub fn gallery_two_schedulers_come_and_go_at_once() -> Result<()> {
+    const ROUNDS: usize = 15;
+    need_sched_ext()?;
+    let mut messages = Messages::from_now()?;
+    let (ids, had) = (Ids::now(), fds()?);
+    // How often it was loaded, and how often refused.
+    let cycle = |name: &str, params: &CStr| -> Result<(u32, u32)> {
+        let (mut loaded, mut refused) = (0, 0);
+        for _ in 0..ROUNDS {
+            match insmod_with(&format!("{MODULE_DIR}/{name}.ko"), params)? {
+                Ok(()) => {
+                    loaded += 1;
+                    thread::sleep(Duration::from_millis(3));
+                    rmmod(name)?;
+                }
+                Err(Errno::BUSY) => {
+                    refused += 1;
+                    thread::sleep(Duration::from_millis(3));
+                }
+                Err(e) => bail!("insmod {name}: expected EBUSY at most, seen {e:?}"),
+            }
+        }
+        Ok((loaded, refused))
+    };
+    load("scheduler")?;
+    let second = insmod_with(&format!("{MODULE_DIR}/scheduler.ko"), c"")?;
+    ensure!(
+        second == Err(Errno::BUSY),
+        "a second module: expected EBUSY, seen {second:?}"
+    );
+    rmmod(GALLERY)?;
+    let mut errors = messages.new_errors()?;
+    let mut thrown_out = 0;
+    let seen = thread::scope(|scope| -> Result<_> {
+        let storms = [
+            scope.spawn(|| cycle(GALLERY, c"scheduler=1")),
+            scope.spawn(|| cycle("scheduler", c"")),
+        ];
+        while !storms.iter().all(|storm| storm.is_finished()) {
+            for _ in 0..4 {
+                work();
+            }
+            fs::write("/proc/sysrq-trigger", "S")?;
+            thrown_out += 1;
+            errors.extend(messages.new_errors()?);
+        }
+        let mut seen = Vec::new();
+        for storm in storms {
+            seen.push(storm.join().map_err(|_| anyhow!("a storm panicked"))??);
+        }
+        Ok(seen)
+    })?;
+    errors.extend(messages.new_errors()?);
+    note(&format!(
+        "loaded and refused, of {ROUNDS} each: {seen:?}; SysRq-S {thrown_out} times"
+    ));
+    ensure!(
+        seen.iter().all(|(loaded, _)| *loaded > 0),
+        "expected each to be loaded at times, seen {seen:?}"
+    );
+    let explained = errors
+        .iter()
+        .filter(|line| line.contains("EBUSY (-16): there is another one of its kind"))
+        .count();
+    // And the one before the storm.
+    let refused = 1 + seen.iter().map(|(_, refused)| refused).sum::<u32>();
+    ensure!(
+        explained == refused as usize,
+        "expected a line for each of {refused} times EBUSY, seen {explained}"
+    );
+    expect_state("disabled", "after the storm")?;
+    expect_fds(&had, "the storm")?;
+    eventually(|| bpf::expect_nothing_since(&ids, "the storm"))?;
+    load("scheduler")?;
+    expect_state("enabled", "after the storm")?;
+    work();
+    rmmod(GALLERY)?;
+    expect_state("disabled", "at the end")
+}
+
+pub fn gallery_struct_ops_load_in_a_thread_without_fds_0_to_2() -> Result<()> {
+    let ids = Ids::now();
+    // Above 2, because 0 to 2 are open now.
+    let file = fs::File::open(format!("{MODULE_DIR}/{GALLERY}.ko"))?;
+    for fd in 0..3 {
+        // SAFETY: the console, which nobody here uses until the end of the machine.
+        unsafe { rustix::io::close(fd) };
+    }
+    let had = fds()?;
+    ensure!(
+        had.keys().all(|fd| *fd > 2),
+        "fds: expected 0, 1 and 2 closed, seen {had:?}"
+    );
+    let in_thread = |params: &'static CStr| -> Result<()> {
+        thread::scope(|scope| scope.spawn(|| finit_module(&file, params, 0)).join())
+            .map_err(|_| anyhow!("the thread panicked"))?
+            .with_context(|| format!("insmod {params:?}"))
+    };
+
+    in_thread(c"tcp_congestion=1")?;
+    expect_fds(&had, "insmod of tcp_congestion")?;
+    let has = congestion_controls()?;
+    ensure!(
+        has.iter().any(|name| name == "gallery"),
+        "expected gallery among {has:?}"
+    );
+    rmmod(GALLERY)?;
+    if Path::new("/sys/kernel/sched_ext").exists() {
+        in_thread(c"scheduler=1")?;
+        expect_fds(&had, "insmod of scheduler")?;
+        expect_state("enabled", "after insmod")?;
+        work();
+        rmmod(GALLERY)?;
+        expect_state("disabled", "after rmmod")?;
+    }
+    expect_fds(&had, "rmmod")?;
+    eventually(|| bpf::expect_nothing_since(&ids, "rmmod"))
 }
 
 /// What an example's module has said.
