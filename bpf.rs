@@ -22,6 +22,7 @@ pub mod btf;
 pub mod fd;
 pub mod link;
 pub mod map;
+pub mod module;
 pub mod preload;
 pub mod prog;
 mod slot;

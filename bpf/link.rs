@@ -60,6 +60,13 @@ impl Link {
         unsafe { (*self.ptr.as_ptr()).type_ }
     }
 
+    /// Its id, by which user space can ask for it.
+    #[inline]
+    pub fn id(&self) -> u32 {
+        // SAFETY: by the type invariants the link is there; its id is set before it has an fd.
+        unsafe { (*self.ptr.as_ptr()).id }
+    }
+
     /// Whether its prog has this name, of which the kernel keeps the first 15 bytes.
     #[inline]
     pub fn is_of(&self, prog: &CStr) -> bool {

@@ -69,6 +69,13 @@ impl Map {
         self.ptr.as_ptr()
     }
 
+    /// Its id, by which user space can ask for it.
+    #[inline]
+    pub fn id(&self) -> u32 {
+        // SAFETY: by the type invariants the map is there; its id is set before it has an fd.
+        unsafe { (*self.ptr.as_ptr()).id }
+    }
+
     /// Whether it has this name, of which the kernel keeps the first 15 bytes.
     pub fn is_named(&self, name: &CStr) -> bool {
         // SAFETY: by the type invariants the map is there; its name is set before it has an fd.

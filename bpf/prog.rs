@@ -83,6 +83,14 @@ impl Prog {
         })
     }
 
+    /// Its id, by which user space can ask for it.
+    #[inline]
+    pub fn id(&self) -> u32 {
+        // SAFETY: by the type invariants the prog is there, with its `aux`, whose id is set before
+        // it has an fd.
+        unsafe { (*(*self.ptr.as_ptr()).aux).id }
+    }
+
     /// Whether it has this name, of which the kernel keeps the first 15 bytes.
     pub fn is_named(&self, name: &CStr) -> bool {
         // SAFETY: by the type invariants the prog is there, with its `aux`, whose name is set

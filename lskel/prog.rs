@@ -31,6 +31,7 @@ use crate::bpf::{
         IterLink,
         Link, //
     },
+    prog::Prog as LoadedProg,
     syscall::{
         self,
         CgroupHook,
@@ -204,6 +205,16 @@ impl<'a, K: Kind> Prog<'a, K> {
             .fd
             .keep_open()
             .map_err(|e| Step::TakeFd(self.any.def.name).failed(e))
+    }
+
+    /// Its id, by which user space can ask for it.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF` or `EINVAL` if another thread of the task has put something else in its place.
+    #[inline]
+    pub fn id(&self) -> Result<u32, LoadError> {
+        self.any.id()
     }
 
     /// The same, its kind forgotten.
@@ -453,6 +464,23 @@ impl AnyProg<'_> {
             ProgKind::Syscall => Err(self.error(EINVAL, advice::IS_SYSCALL)),
             ProgKind::Callback => Err(self.error(EINVAL, advice::IS_CALLBACK)),
             ProgKind::Other => Err(self.error(eopnotsupp(), self.why_not())),
+        }
+    }
+
+    /// Its id: see [`Prog::id`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Prog::id`].
+    #[inline]
+    pub fn id(&self) -> Result<u32, LoadError> {
+        let failed = |e| Step::TakeFd(self.def.name).failed(e);
+        let prog = LoadedProg::get_from_fd(self.fd, self.def.prog_type).map_err(failed)?;
+
+        if prog.is_named(self.def.name) {
+            Ok(prog.id())
+        } else {
+            Err(failed(EBADF).with_advice(advice::FDS_CHANGE))
         }
     }
 

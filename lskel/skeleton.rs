@@ -44,6 +44,7 @@ use crate::bpf::{
         OwnedFd, //
     },
     link::Link,
+    map::Map,
     prog::Verdict,
     syscall::{
         Keyring,
@@ -366,6 +367,17 @@ impl<O: Unsigned> Skeleton<O> {
     }
 }
 
+/// Each of these, or the first error.
+fn all_of(ids: impl Iterator<Item = Result<u32, LoadError>>) -> Result<KVec<u32>, LoadError> {
+    let mut all = KVec::new();
+
+    for id in ids {
+        all.push(id?, GFP_KERNEL)
+            .map_err(|e| Step::Alloc.failed(e.into()))?;
+    }
+    Ok(all)
+}
+
 /// Runs once more what has failed, where that may end otherwise or tell more. The second run is
 /// told of the first one's error.
 fn twice<T>(
@@ -427,6 +439,38 @@ impl<O> Loaded<O> {
         };
 
         keep().map_err(|e| Step::TakeFd(self.def.name).failed(e))
+    }
+
+    /// The id of each map, in the object's order: for a policy that is to know its own.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF` or `EINVAL` if another thread of the task has put something else in a map's place;
+    /// `ENOMEM`.
+    #[inline]
+    pub fn map_ids(&self) -> Result<KVec<u32>, LoadError> {
+        let ids = self
+            .fds
+            .iter()
+            .flatten()
+            .zip(self.def.maps)
+            .map(|(fd, def)| match Map::get_from_fd(fd) {
+                Ok(map) if map.is_named(def.name) => Ok(map.id()),
+                Ok(_) => Err(Step::TakeFd(def.name).failed(EBADF)),
+                Err(e) => Err(Step::TakeFd(def.name).failed(e)),
+            });
+
+        all_of(ids)
+    }
+
+    /// The id of each prog that is loaded, in the object's order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::map_ids`].
+    #[inline]
+    pub fn prog_ids(&self) -> Result<KVec<u32>, LoadError> {
+        all_of(self.progs().map(|prog| prog.id()))
     }
 
     /// Registers the struct_ops map of this number, counted from 0 in the object's order, as

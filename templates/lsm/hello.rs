@@ -59,7 +59,8 @@ impl Module {
             .must_be_signed(true) //@signed
             .load()?; //@signed
         let bss = skel.globals(globals::bss)?;
-        bss.enforce.set(param_value(module_parameters::enforce.value()));
+        bss.enforce
+            .set(param_value(module_parameters::enforce.value()));
 
         Ok(Self {
             bss,

@@ -63,7 +63,8 @@ impl Module {
             .must_be_signed(true) //@signed
             .load()?; //@signed
         let bss = skel.globals(globals::bss)?;
-        bss.max_data.set(param_value(module_parameters::max_data.value()));
+        bss.max_data
+            .set(param_value(module_parameters::max_data.value()));
 
         Ok(Self {
             bss,

@@ -287,6 +287,29 @@ macro_rules! each_scenario {
             // The examples.
             the_file_of_udp_sockets_agrees_with_ss, Passes,
                 [Ss, TestModule("sockets"), TestModule("inet_diag"), TestModule("udp_diag")];
+            gate_unloads_before_the_seal_and_leaves_nothing, Passes, [TestModule("gate")];
+            gate_cannot_be_had_by_id_or_updated, Passes, [TestModule("gate")];
+            gate_stays_and_lets_no_unsigned_module_in, Passes,
+                [TestModule("gate"), TestModule("sockets")];
+            gate_refuses_progs_but_signed_ones, Passes, [TestModule("gate"), Signatures];
+            gate_refuses_kernel_images_and_memory, Passes, [TestModule("gate")];
+            gate_refuses_unsigned_kernel_images, Passes, [TestModule("gate")];
+            gate_refuses_kprobes_and_lives_with_ftrace, Passes, [TestModule("gate")];
+            gate_refuses_processes_of_other_users, Passes, [TestModule("gate")];
+            gate_does_not_open_again, Passes, [TestModule("gate")];
+            gate_counts_in_a_file_and_tells_dmesg_a_little_at_a_time, Passes, [TestModule("gate")];
+            gate_holds_in_a_user_namespace, Passes, [TestModule("gate")];
+            gate_holds_in_another_root, Passes, [TestModule("gate")];
+            gate_runs_no_loader_from_before_the_seal, Passes, [TestModule("gate"), Signatures];
+            gate_lets_signed_modules_in, Passes,
+                [DebugKernel, Shard("settings"), TestModule("gate"), TestModule("signed"), TestModule("sockets")];
+            gate_costs_this_much, Passes, [TestModule("gate"), CountedTime];
+            gate_lets_everyday_life_go_on, Passes, [TestModule("gate"), Signatures];
+            gate_leaves_out_the_rules_that_it_is_told_to, Passes,
+                [TestModule("gate"), TestModule("sockets")];
+            gate_is_not_sealed_with_rescue, Passes, [TestModule("gate")];
+            gate_says_when_no_prog_is_asked, Passes, [TestModule("gate"), Cmdline("lsm=landlock")];
+            gate_cannot_undo_what_was_open_before_the_seal, Passes, [TestModule("gate")];
             // The gallery: qemu-test/gallery/README.md has a table of its entries.
             gallery_hash_counts_by_the_name_of_the_task, Passes, [TestModule("lskel_gallery")];
             gallery_lru_hash_drops_what_was_not_used, Passes, [TestModule("lskel_gallery")];
@@ -419,6 +442,8 @@ macro_rules! each_scenario {
                 [DebugKernel, Shard("failpoints"), TestModule("lab_stacks")];
             every_failed_allocation_of_a_signed_insmod_unwinds, Passes,
                 [DebugKernel, Shard("failpoints"), Signatures, TestModule("signed_progs"), TestModule("lab_stacks")];
+            every_failed_allocation_of_insmod_of_the_gate_unwinds, Passes,
+                [DebugKernel, Shard("failpoints"), TestModule("gate"), TestModule("lab_stacks")];
             every_failed_allocation_of_a_mount_is_the_kernels_own, Passes, [DebugKernel, Shard("failpoints")];
             every_failed_allocation_of_rmmod_is_harmless, Passes, [DebugKernel, Shard("failpoints")];
             failed_allocations_of_each_gallery_entry_unwind, Passes,

@@ -65,6 +65,15 @@ impl Module {
         })
     }
 
+    fn gate() -> Self {
+        Module {
+            file: format!("{MODULE_DIR}/gate.ko"),
+            name: "gate".to_owned(),
+            params: String::new(),
+            provider: false,
+        }
+    }
+
     fn c() -> Self {
         Module {
             file: C_MODULE.to_owned(),
@@ -432,6 +441,17 @@ pub fn every_failed_allocation_of_a_signed_insmod_unwinds() -> Result<()> {
     mount_tracing()?;
     let tally = insmod_sweep(&Module::signed()?, &mut BTreeSet::new())?;
     tally.row("bpf_preload_rs, signed", "insmod");
+    ensure!(
+        !tally.spoken.is_empty(),
+        "expected lines that say what failed, seen none"
+    );
+    expect_clean(&tally)
+}
+
+pub fn every_failed_allocation_of_insmod_of_the_gate_unwinds() -> Result<()> {
+    mount_tracing()?;
+    let tally = insmod_sweep(&Module::gate(), &mut BTreeSet::new())?;
+    tally.row("gate", "insmod");
     ensure!(
         !tally.spoken.is_empty(),
         "expected lines that say what failed, seen none"

@@ -30,13 +30,13 @@ const DEBUGFS: &str = "/sys/kernel/debug";
 const KEYRINGS: [i32; 3] = [0, 1, 2];
 
 /// A file that the runner has made.
-fn file(name: &str) -> Result<Vec<u8>> {
+pub(super) fn file(name: &str) -> Result<Vec<u8>> {
     let path = format!("{SIGNED_DIR}/{name}");
     fs::read(&path).with_context(|| path)
 }
 
 /// A keyring of this process's session: its children possess it, too.
-fn keyring(name: &str) -> Result<i32> {
+pub(super) fn keyring(name: &str) -> Result<i32> {
     add_key("keyring", name, &[], libc::KEY_SPEC_SESSION_KEYRING)
 }
 
@@ -51,14 +51,14 @@ pub fn signed_progs() -> Result<(String, String)> {
 }
 
 /// A keyring with the key that has signed, and the key.
-fn keyring_with_key() -> Result<(i32, i32)> {
+pub(super) fn keyring_with_key() -> Result<(i32, i32)> {
     let keyring = keyring("with the key")?;
     let key = add_key("asymmetric", "", &file("cert")?, keyring)?;
     Ok((keyring, key))
 }
 
 /// Whether the kernel checks nothing but the instructions.
-fn is_older() -> Result<bool> {
+pub(super) fn is_older() -> Result<bool> {
     let release = rustix::system::uname().release().to_str()?.to_owned();
     let mut numbers = release.split('.').map(str::parse::<u32>);
     let [Some(Ok(major)), Some(Ok(minor))] = [numbers.next(), numbers.next()] else {
@@ -280,7 +280,7 @@ fn name(errno: Errno) -> String {
 }
 
 /// Creates the loader's map as user space can, and loads the loader prog with it.
-fn load_from_user_space(
+pub(super) fn load_from_user_space(
     exclusive: bool,
     frozen: bool,
     signature: &[u8],

@@ -1,0 +1,1 @@
+../../bindings_helper.h
