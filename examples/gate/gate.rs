@@ -75,8 +75,8 @@ use kernel::{
 use lskel::{
     param_value,
     Function,
-    Loaded,
     LoadError,
+    Loaded,
     Shared,
     Skeleton,
     Var, //
