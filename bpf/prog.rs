@@ -64,6 +64,7 @@ impl Prog {
     /// # Errors
     ///
     /// `EBADF` if the fd is closed by now, `EINVAL` if it is not that of a prog of this type.
+    #[inline]
     pub fn get_from_fd(fd: &OwnedFd, prog_type: bindings::bpf_prog_type) -> Result<Self> {
         Self::get_from_number(fd.as_raw(), prog_type)
     }
@@ -73,6 +74,7 @@ impl Prog {
     /// # Errors
     ///
     /// As [`Self::get_from_fd`].
+    #[inline]
     pub fn get_from_number(fd: u32, prog_type: bindings::bpf_prog_type) -> Result<Self> {
         // SAFETY: FFI call without requirements.
         let ptr = unsafe { bindings::bpf_prog_get_type_dev(fd, prog_type, false) };
@@ -92,6 +94,7 @@ impl Prog {
     }
 
     /// Whether it has this name, of which the kernel keeps the first 15 bytes.
+    #[inline]
     pub fn is_named(&self, name: &CStr) -> bool {
         // SAFETY: by the type invariants the prog is there, with its `aux`, whose name is set
         // before it has an fd.
@@ -189,6 +192,7 @@ impl Drop for Prog {
 }
 
 /// Whether this is what the kernel keeps of a name: its first bytes, and NUL.
+#[inline]
 pub(super) fn is_kept_of(kept: &[c_char], name: &CStr) -> bool {
     let known = name.to_bytes().iter().take(kept.len() - 1);
 
