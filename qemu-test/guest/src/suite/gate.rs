@@ -33,6 +33,12 @@ use crate::kernel::{
 use crate::ktap::{note, Skip};
 use crate::lab::{mount_debugfs, mount_tracing, TRACING};
 
+/// The libc crate has none for s390x.
+#[cfg(target_arch = "s390x")]
+const SYS_KEXEC_FILE_LOAD: libc::c_long = 381;
+#[cfg(not(target_arch = "s390x"))]
+const SYS_KEXEC_FILE_LOAD: libc::c_long = libc::SYS_kexec_file_load;
+
 const MNT: &str = "/tmp/bpf";
 const DEVICE: &str = "/dev/gate";
 const UNSIGNED: &str = "/modules/sockets.ko";
@@ -470,7 +476,7 @@ pub fn gate_refuses_unsigned_kernel_images() -> Result<()> {
         // SAFETY: without a command line there is no address.
         let ret = unsafe {
             libc::syscall(
-                libc::SYS_kexec_file_load,
+                SYS_KEXEC_FILE_LOAD,
                 i64::from(image.as_raw_fd()),
                 -1_i64,
                 0_i64,
@@ -488,7 +494,7 @@ pub fn gate_refuses_unsigned_kernel_images() -> Result<()> {
     // SAFETY: no fds and no addresses.
     let unloaded = unsafe {
         libc::syscall(
-            libc::SYS_kexec_file_load,
+            SYS_KEXEC_FILE_LOAD,
             -1_i64,
             -1_i64,
             0_i64,
