@@ -21,7 +21,6 @@ use super::{
     object::ProgDef, //
 };
 use crate::bpf::{
-    self,
     fd::{
         KeptOpen,
         OwnedFd, //
@@ -392,7 +391,7 @@ impl Prog<'_, Freplace> {
     #[inline]
     pub fn attach_to(&self, target: &AnyProg<'_>) -> Result<Link, LoadError> {
         let failed = |e| Step::Attach(self.any.def.name).failed(e);
-        let prog = bpf::prog::Prog::get_from_fd(target.fd, target.def.prog_type).map_err(failed)?;
+        let prog = LoadedProg::get_from_fd(target.fd, target.def.prog_type).map_err(failed)?;
         let function = prog
             .function_type()
             .ok_or(failed(EINVAL).with_advice(advice::NO_FUNCTION_TYPE))?;

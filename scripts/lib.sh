@@ -204,6 +204,13 @@ archive_step() {
 	return $rc
 }
 
+# make_key KEY CERT NAME [PEM]: a new RSA key that only its owner can read, and its certificate, in DER or PEM. The key is there
+# as a whole or not at all.
+make_key() {
+	(umask 077 && "$TOP/scripts/in-toolroot" openssl req -new -x509 -newkey rsa:2048 -nodes -sha256 -days 36500 -subj "/CN=$3/" \
+		-outform "${4:-DER}" -out "$2" -keyout "$1.new" </dev/null) && chmod 644 "$2" && mv "$1.new" "$1"
+}
+
 # clang_args KDIR: what make has to be told for a kernel that was built with clang.
 clang_args() { ! grep -qx CONFIG_CC_IS_CLANG=y "$1/include/config/auto.conf" || echo LLVM=1; }
 

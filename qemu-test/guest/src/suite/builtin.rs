@@ -23,6 +23,7 @@ use crate::kernel::{dmesg, expect_fds, fds, mount_bpffs, umount};
 use crate::ktap::note;
 use crate::start::{now, start};
 use crate::suite::read::table;
+use crate::suite::signed::expect_verdict;
 use crate::user::install_commands;
 
 const MNT: &str = "/tmp/bpf";
@@ -36,8 +37,6 @@ pub fn init_starts_with_the_console_and_no_other_fd() -> Result<()> {
     );
     Ok(())
 }
-
-const DEBUGFS: &str = "/sys/kernel/debug";
 
 /// What the module says when its progs are loaded.
 const LOADED: &str = "bpf_preload_rs: maps.debug and progs.debug are in every bpffs";
@@ -434,12 +433,7 @@ pub fn unit_tests_and_examples_pass_at_boot() -> Result<()> {
 
 pub fn signed_progs_are_there_before_init_under_a_policy_that_lets_in_no_others() -> Result<()> {
     the_first_mount_of_a_boot_has_both_files()?;
-    mount("debugfs", DEBUGFS, "debugfs", MountFlags::empty(), None)?;
-    let verdict = fs::read_to_string(format!("{DEBUGFS}/bpf_preload_rs/signature"))?;
-    ensure!(
-        verdict == "verified, builtin keyring\n",
-        "expected the kernel's verdict, seen {verdict:?}"
-    );
+    expect_verdict("verified, builtin keyring")?;
     let progs = fs::read_to_string(format!("{MNT}/progs.debug"))?;
     ensure!(
         progs.contains(" verified_only "),

@@ -426,37 +426,28 @@ fn expect_clean(tally: &Tally) -> Result<()> {
     Ok(())
 }
 
-pub fn every_failed_allocation_of_insmod_unwinds() -> Result<()> {
+/// Loads with faults what says why it was not loaded.
+fn insmod_unwinds(module: &Module, label: &str) -> Result<()> {
     mount_tracing()?;
-    let tally = insmod_sweep(&Module::ours(), &mut BTreeSet::new())?;
-    tally.row("bpf_preload_rs", "insmod");
+    let tally = insmod_sweep(module, &mut BTreeSet::new())?;
+    tally.row(label, "insmod");
     ensure!(
         !tally.spoken.is_empty(),
         "expected lines that say what failed, seen none"
     );
     expect_clean(&tally)
+}
+
+pub fn every_failed_allocation_of_insmod_unwinds() -> Result<()> {
+    insmod_unwinds(&Module::ours(), "bpf_preload_rs")
 }
 
 pub fn every_failed_allocation_of_a_signed_insmod_unwinds() -> Result<()> {
-    mount_tracing()?;
-    let tally = insmod_sweep(&Module::signed()?, &mut BTreeSet::new())?;
-    tally.row("bpf_preload_rs, signed", "insmod");
-    ensure!(
-        !tally.spoken.is_empty(),
-        "expected lines that say what failed, seen none"
-    );
-    expect_clean(&tally)
+    insmod_unwinds(&Module::signed()?, "bpf_preload_rs, signed")
 }
 
 pub fn every_failed_allocation_of_insmod_of_the_gate_unwinds() -> Result<()> {
-    mount_tracing()?;
-    let tally = insmod_sweep(&Module::gate(), &mut BTreeSet::new())?;
-    tally.row("gate", "insmod");
-    ensure!(
-        !tally.spoken.is_empty(),
-        "expected lines that say what failed, seen none"
-    );
-    expect_clean(&tally)
+    insmod_unwinds(&Module::gate(), "gate")
 }
 
 pub fn failed_allocations_of_each_gallery_entry_unwind() -> Result<()> {

@@ -166,6 +166,12 @@ fn unsigned_prog() -> Result<OwnedFd, Errno> {
     })
 }
 
+/// A loader prog, signed by the key of the tests.
+fn signed_prog(keyring: i32) -> Result<Result<OwnedFd, Errno>> {
+    let seen = load_from_user_space(true, true, &file("good")?, keyring)?;
+    Ok(seen.map_err(|(errno, _)| errno))
+}
+
 /// What libbpf has given.
 fn answer_of(ret: c_int) -> Result<OwnedFd, Errno> {
     match ret {
@@ -175,9 +181,10 @@ fn answer_of(ret: c_int) -> Result<OwnedFd, Errno> {
 }
 
 /// A system call without pointers.
-fn syscall(number: libc::c_long, args: [libc::c_long; 4]) -> Result<i64, Errno> {
+fn syscall<const N: usize>(number: libc::c_long, args: [libc::c_long; N]) -> Result<i64, Errno> {
+    let arg = |at: usize| args.get(at).copied().unwrap_or(0);
     // SAFETY: the callers pass no addresses but NULL.
-    let ret = unsafe { libc::syscall(number, args[0], args[1], args[2], args[3]) };
+    let ret = unsafe { libc::syscall(number, arg(0), arg(1), arg(2), arg(3), arg(4)) };
     match ret {
         -1 => errno_of(Err(std::io::Error::last_os_error())),
         ret => Ok(ret),
@@ -373,11 +380,6 @@ pub fn gate_refuses_progs_but_signed_ones() -> Result<()> {
     let (trusted, _) = keyring_with_key()?;
     let other = keyring("of root's own")?;
     add_key("asymmetric", "", &file("cert")?, other)?;
-    let good = file("good")?;
-    let load = |keyring| {
-        load_from_user_space(true, true, &good, keyring)
-            .map(|seen| seen.map_err(|(errno, _)| errno))
-    };
     let mut gate = Gate::sealed(&format!("keyring={trusted}"))?;
     gate.still_refuses_progs()?;
     let text = "BPF prog of type 31 without a trusted signature";
@@ -388,9 +390,15 @@ pub fn gate_refuses_progs_but_signed_ones() -> Result<()> {
         let seen = seen.map_err(|(errno, _)| errno);
         return gate.refuses("a signed prog", seen, Errno::PERM, "progs", text);
     }
-    load(trusted)?.context("a prog signed by a key of the trusted keyring")?;
+    signed_prog(trusted)?.context("a prog signed by a key of the trusted keyring")?;
     // Root can make keyrings, and put keys there.
-    gate.refuses("root's own key", load(other)?, Errno::PERM, "progs", text)?;
+    gate.refuses(
+        "root's own key",
+        signed_prog(other)?,
+        Errno::PERM,
+        "progs",
+        text,
+    )?;
     gate.still_refuses_progs()
 }
 
@@ -461,6 +469,11 @@ fn kernel_image() -> Vec<u8> {
     image
 }
 
+/// Without an initramfs and a command line.
+fn kexec_file_load(image: libc::c_long, flags: libc::c_long) -> Result<i64, Errno> {
+    syscall(SYS_KEXEC_FILE_LOAD, [image, -1, 0, 0, flags])
+}
+
 pub fn gate_refuses_unsigned_kernel_images() -> Result<()> {
     const KEXEC_FILE_UNLOAD: libc::c_long = 1;
     const KEXEC_FILE_NO_INITRAMFS: libc::c_long = 4;
@@ -472,41 +485,10 @@ pub fn gate_refuses_unsigned_kernel_images() -> Result<()> {
     let path = "/tmp/image";
     fs::write(path, kernel_image())?;
     let image = File::open(path)?;
-    let load = || {
-        // SAFETY: without a command line there is no address.
-        let ret = unsafe {
-            libc::syscall(
-                SYS_KEXEC_FILE_LOAD,
-                i64::from(image.as_raw_fd()),
-                -1_i64,
-                0_i64,
-                0_i64,
-                KEXEC_FILE_NO_INITRAMFS,
-            )
-        };
-        match ret {
-            -1 => errno_of(Err(std::io::Error::last_os_error())),
-            _ => Ok(()),
-        }
-    };
+    let load = || kexec_file_load(image.as_raw_fd().into(), KEXEC_FILE_NO_INITRAMFS);
     // Without a signature, and taken: it can be left as it is not enforced.
     load().context("an unsigned kernel image before the seal")?;
-    // SAFETY: no fds and no addresses.
-    let unloaded = unsafe {
-        libc::syscall(
-            SYS_KEXEC_FILE_LOAD,
-            -1_i64,
-            -1_i64,
-            0_i64,
-            0_i64,
-            KEXEC_FILE_UNLOAD,
-        )
-    };
-    ensure!(
-        unloaded == 0,
-        "unloading it: {}",
-        std::io::Error::last_os_error()
-    );
+    kexec_file_load(-1, KEXEC_FILE_UNLOAD).context("unloading it")?;
     gate.seal()?;
     gate.refuses(
         "kexec_file_load",
@@ -555,8 +537,8 @@ pub fn gate_refuses_kprobes_and_lives_with_ftrace() -> Result<()> {
     gate.still_refuses_progs()
 }
 
-/// Runs something in a process of its own.
-fn in_fork(body: impl FnOnce() -> Result<()>) -> Result<()> {
+/// Starts something in a process of its own.
+fn fork(body: impl FnOnce() -> Result<()>) -> Result<Pid> {
     // SAFETY: this process has one thread.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
@@ -564,13 +546,20 @@ fn in_fork(body: impl FnOnce() -> Result<()>) -> Result<()> {
         // SAFETY: it ends at once.
         unsafe { libc::_exit(i32::from(done.is_err())) };
     }
-    let ended = waitpid(
-        Some(Pid::from_raw(pid).context("fork")?),
-        WaitOptions::empty(),
-    )?;
+    Pid::from_raw(pid).context("fork")
+}
+
+/// Waits until it has ended well.
+fn wait_for(child: Pid) -> Result<()> {
+    let ended = waitpid(Some(child), WaitOptions::empty())?;
     let status = ended.and_then(|(_, status)| status.exit_status());
     ensure!(status == Some(0), "a child: its message is on the console");
     Ok(())
+}
+
+/// Runs something in a process of its own.
+fn in_fork(body: impl FnOnce() -> Result<()>) -> Result<()> {
+    wait_for(fork(body)?)
 }
 
 /// A process of a user that waits to be killed.
@@ -787,30 +776,17 @@ pub fn gate_counts_in_a_file_and_tells_dmesg_a_little_at_a_time() -> Result<()> 
 fn new_user_namespace() -> Result<()> {
     let own = std::process::id();
     let (waits, starts) = rustix::pipe::pipe()?;
-    // SAFETY: this process has one thread.
-    let helper = unsafe { libc::fork() };
-    if helper == 0 {
-        let map = || -> Result<()> {
-            rustix::io::read(&waits, &mut [0])?;
-            for map in ["uid_map", "gid_map"] {
-                fs::write(format!("/proc/{own}/{map}"), "0 0 65536")?;
-            }
-            Ok(())
-        };
-        let done = map().inspect_err(|error| eprintln!("guest: {error:#}"));
-        // SAFETY: it ends at once.
-        unsafe { libc::_exit(i32::from(done.is_err())) };
-    }
+    let helper = fork(|| {
+        rustix::io::read(&waits, &mut [0])?;
+        for map in ["uid_map", "gid_map"] {
+            fs::write(format!("/proc/{own}/{map}"), "0 0 65536")?;
+        }
+        Ok(())
+    })?;
     // SAFETY: new namespaces leave the fd table alone.
     unsafe { unshare_unsafe(UnshareFlags::NEWUSER | UnshareFlags::NEWNS)? };
     rustix::io::write(&starts, b"1")?;
-    let ended = waitpid(
-        Some(Pid::from_raw(helper).context("fork")?),
-        WaitOptions::empty(),
-    )?;
-    let status = ended.and_then(|(_, status)| status.exit_status());
-    ensure!(status == Some(0), "the maps of users: {status:?}");
-    Ok(())
+    wait_for(helper).context("the maps of users")
 }
 
 pub fn gate_holds_in_a_user_namespace() -> Result<()> {
@@ -976,9 +952,7 @@ pub fn gate_runs_no_loader_from_before_the_seal() -> Result<()> {
     let text = "BPF prog of type 31 without a trusted signature";
     gate.refuses("the loader", load(), Errno::PERM, "progs", text)?;
     if !is_older()? {
-        let signed = load_from_user_space(true, true, &file("good")?, trusted)?
-            .map_err(|(errno, _)| errno)
-            .context("a signed prog")?;
+        let signed = signed_prog(trusted)?.context("a signed prog")?;
         run(&signed).context("running a signed prog")?;
     }
     // Nor while a thread can put it where something else was. Last, as one that has been waited
@@ -1166,9 +1140,7 @@ pub fn gate_lets_everyday_life_go_on() -> Result<()> {
         .or_else(|_| fs::read_to_string(format!("{debugfs}/wakeup_sources")))
         .context("a file of debugfs that all may read")?;
     if !is_older()? {
-        load_from_user_space(true, true, &file("good")?, keyring)?
-            .map_err(|(errno, _)| errno)
-            .context("a signed prog")?;
+        signed_prog(keyring)?.context("a signed prog")?;
     }
     // An ordinary rmmod.
     umount(MNT)?;

@@ -11,7 +11,6 @@ use anyhow::{ensure, Context, Result};
 use libbpf_rs::libbpf_sys as sys;
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 use rustix::io::Errno;
-use rustix::mount::{mount, MountFlags};
 use scenarios::{BLOB, MODULE_DIR, SIGNED_DIR, SIGNING_BPFTOOL};
 
 use super::hostile::{expect_refusal, expect_refused};
@@ -22,9 +21,9 @@ use crate::kernel::{
     mount_bpffs, need_bpf_lsm, rmmod, umount, unload, Messages,
 };
 use crate::ktap::{note, Skip};
+use crate::lab::mount_debugfs;
 
 const MNT: &str = "/tmp/bpf";
-const DEBUGFS: &str = "/sys/kernel/debug";
 
 /// Numbers of `BPF_PROG_LOAD` for the kernel's own keyrings.
 const KEYRINGS: [i32; 3] = [0, 1, 2];
@@ -65,6 +64,24 @@ pub(super) fn is_older() -> Result<bool> {
         anyhow::bail!("the kernel's release is {release}");
     };
     Ok((major, minor) < (7, 3))
+}
+
+/// Skips a scenario where the kernel checks nothing but the instructions.
+fn need_signed_data() -> Result<()> {
+    if is_older()? {
+        return Err(Skip("this kernel verifies instructions alone".into()).into());
+    }
+    Ok(())
+}
+
+/// What the module shows of the kernel's verdict on its progs.
+pub fn expect_verdict(expected: &str) -> Result<()> {
+    let seen = fs::read_to_string(format!("{}/bpf_preload_rs/signature", mount_debugfs()?))?;
+    ensure!(
+        seen.strip_suffix('\n') == Some(expected),
+        "the verdict: expected {expected:?}, seen {seen:?}"
+    );
+    Ok(())
 }
 
 /// One write to /dev/lskel_blob: the module's blob with a signature.
@@ -398,13 +415,7 @@ pub fn the_modules_signed_progs_are_loaded_with_their_key_only() -> Result<()> {
     insmod_with(&file, &params)?.context("loading the module with the key")?;
     mount_bpffs(MNT)?;
     expect_both_files(MNT)?;
-    mount("debugfs", DEBUGFS, "debugfs", MountFlags::empty(), None)?;
-    let verdict = fs::read_to_string(format!("{DEBUGFS}/bpf_preload_rs/signature"))?;
-    let expected = format!("verified, keyring {keyring}\n");
-    ensure!(
-        verdict == expected,
-        "the verdict: expected {expected:?}, seen {verdict:?}"
-    );
+    expect_verdict(&format!("verified, keyring {keyring}"))?;
     insmod_with(&links, &params)?.context("loading the module of links with the key")?;
     rmmod("bpf_preload_links")?;
     umount(MNT)?;
@@ -415,9 +426,7 @@ pub fn the_modules_signed_progs_are_loaded_with_their_key_only() -> Result<()> {
 
 pub fn a_policy_of_verified_progs_lets_signed_modules_in_and_no_others() -> Result<()> {
     need_bpf_lsm()?;
-    if is_older()? {
-        return Err(Skip("this kernel verifies instructions alone".into()).into());
-    }
+    need_signed_data()?;
     let device = device()?;
     let (keyring, _) = keyring_with_key()?;
     add_key("asymmetric", "", &file("cert_of_progs")?, keyring)?;
@@ -451,9 +460,7 @@ pub fn a_policy_of_verified_progs_lets_signed_modules_in_and_no_others() -> Resu
 
 pub fn what_bpftool_signs_is_taken_by_the_kernel_that_takes_ours() -> Result<()> {
     need_bpf_lsm()?;
-    if is_older()? {
-        return Err(Skip("this kernel verifies instructions alone".into()).into());
-    }
+    need_signed_data()?;
     if !Path::new(SIGNING_BPFTOOL).exists() {
         return Err(Skip("the archive has no bpftool of this kernel's version".into()).into());
     }
@@ -489,9 +496,7 @@ pub fn a_signed_load_costs_little_more_than_an_unsigned_one() -> Result<()> {
     /// In percent: a check by an RSA key of 2,048 bits.
     const LIMIT: u64 = 10;
 
-    if is_older()? {
-        return Err(Skip("this kernel verifies instructions alone".into()).into());
-    }
+    need_signed_data()?;
     let (file, params) = signed_progs()?;
     let unsigned = warm_insmod(&module_file(), "", module())?;
     let signed = warm_insmod(&file, &params, module())?;
