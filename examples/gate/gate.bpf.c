@@ -291,8 +291,13 @@ int BPF_PROG(locked_down, int what, int ret)
 SEC("lsm/ptrace_access_check")
 int BPF_PROG(ptrace, struct task_struct *child, unsigned int mode, int ret)
 {
-	if (ret || !holds(RULE_PTRACE) || !(mode & PTRACE_MODE_ATTACH) ||
-	    child->real_cred->uid.val == (__u32)bpf_get_current_uid_gid())
+	const struct cred *cred;
+
+	if (ret || !holds(RULE_PTRACE) || !(mode & PTRACE_MODE_ATTACH))
+		return ret;
+	/* In the BTF of a kernel that clang has built this is __rcu, which the verifier takes for a pointer that may be NULL. */
+	cred = child->real_cred;
+	if (cred && cred->uid.val == (__u32)bpf_get_current_uid_gid())
 		return ret;
 	refuse(RULE_PTRACE, child->tgid);
 	return -EPERM;

@@ -31,7 +31,7 @@ unsafe impl Object for Gate {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"gate",
         data: init_data!("gate.lskel-big-endian.data"),
-        btf: Some(8896),
+        btf: Some(8920),
         maps: &[
             // 0: `untold`
             MapDef {
@@ -40,7 +40,7 @@ unsafe impl Object for Gate {
                 key_size: 0,
                 value_size: 40,
                 max_entries: 64,
-                attr: 8928,
+                attr: 8952,
                 value: None,
                 frozen: false,
             },
@@ -51,7 +51,7 @@ unsafe impl Object for Gate {
                 key_size: 4,
                 value_size: 8,
                 max_entries: 9,
-                attr: 8968,
+                attr: 8992,
                 value: None,
                 frozen: false,
             },
@@ -62,8 +62,8 @@ unsafe impl Object for Gate {
                 key_size: 4,
                 value_size: 170,
                 max_entries: 1,
-                attr: 9032,
-                value: Some(9096),
+                attr: 9056,
+                value: Some(9120),
                 frozen: true,
             },
             // 3: `gate.bss`
@@ -73,8 +73,8 @@ unsafe impl Object for Gate {
                 key_size: 4,
                 value_size: 176,
                 max_entries: 1,
-                attr: 9272,
-                value: Some(9336),
+                attr: 9296,
+                value: Some(9360),
                 frozen: false,
             },
         ],
@@ -86,7 +86,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 10320,
+                attr: 10344,
             },
             // 1: `locked_down`
             ProgDef {
@@ -95,7 +95,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 11984,
+                attr: 12008,
             },
             // 2: `ptrace`
             ProgDef {
@@ -104,7 +104,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 13296,
+                attr: 13328,
             },
             // 3: `commands`
             ProgDef {
@@ -113,7 +113,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 16112,
+                attr: 16160,
             },
             // 4: `own_prog`
             ProgDef {
@@ -122,7 +122,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 19048,
+                attr: 19096,
             },
             // 5: `own_map`
             ProgDef {
@@ -131,7 +131,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 20832,
+                attr: 20880,
             },
             // 6: `unload`
             ProgDef {
@@ -140,7 +140,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 22720,
+                attr: 22768,
             },
             // 7: `files`
             ProgDef {
@@ -149,7 +149,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_LSM,
                 expected_attach_type: bindings::bpf_attach_type_BPF_LSM_MAC,
                 args: None,
-                attr: 24384,
+                attr: 24432,
             },
             // 8: `next`
             ProgDef {
@@ -158,7 +158,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_SYSCALL,
                 expected_attach_type: 0,
                 args: Some(40),
-                attr: 25352,
+                attr: 25400,
             },
             // 9: `denials`
             ProgDef {
@@ -167,7 +167,7 @@ unsafe impl Object for Gate {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
                 args: None,
-                attr: 25760,
+                attr: 25808,
             },
         ],
         ops: None,
