@@ -163,6 +163,7 @@ int udp_sockets(struct bpf_iter__udp *ctx)
 	char local[WIDTH] = {}, peer[WIDTH] = {};
 	struct sock_common *common;
 	struct sock *sk;
+	struct net *net;
 	int only;
 
 	/* After the last one. */
@@ -182,12 +183,16 @@ int udp_sockets(struct bpf_iter__udp *ctx)
 		print_ipv4(local, &common->skc_rcv_saddr, common->skc_num);
 		print_ipv4(peer, &common->skc_daddr, bpf_ntohs(common->skc_dport));
 	}
+	/* In the BTF of a kernel that clang has built this is __rcu, which the verifier takes for a pointer that may be NULL. */
+	net = common->skc_net.net;
+	if (!net)
+		return 0;
 	BPF_SEQ_PRINTF(seq, "%-6s %8d %8d %8u %10u %10llu %10u %5d %-47s %s\n",
 		       common->skc_state == BPF_TCP_ESTABLISHED ? estab : unconn,
 		       sk->sk_backlog.rmem_alloc.counter - udp->forward_deficit,
 		       sk->sk_wmem_alloc.refs.counter - 1,
 		       udp->drop_counters.drops0.counter + udp->drop_counters.drops1.counter,
-		       ctx->uid, sk->sk_ino, common->skc_net.net->ns.inum,
+		       ctx->uid, sk->sk_ino, net->ns.inum,
 		       common->skc_bound_dev_if, local, peer);
 	return 0;
 }

@@ -26,7 +26,7 @@ unsafe impl Object for Sockets {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"sockets",
         data: init_data!("sockets.lskel-big-endian.data"),
-        btf: Some(4328),
+        btf: Some(4368),
         maps: &[
             // 0: `sockets.rodata`
             MapDef {
@@ -35,8 +35,8 @@ unsafe impl Object for Sockets {
                 key_size: 4,
                 value_size: 215,
                 max_entries: 1,
-                attr: 4360,
-                value: Some(4424),
+                attr: 4400,
+                value: Some(4464),
                 frozen: true,
             },
         ],
@@ -48,7 +48,7 @@ unsafe impl Object for Sockets {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
                 args: None,
-                attr: 8112,
+                attr: 8160,
             },
         ],
         ops: None,
