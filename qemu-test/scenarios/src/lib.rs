@@ -530,6 +530,7 @@ macro_rules! each_scenario {
             a_module_that_does_not_import_bpf_internal_is_refused, Passes, [Builtin("m")];
             boot_and_mounts_cost_this_much, Passes,
                 [Builtin("y"), Builtin("c"), CountedTime, Cmdline("kunit.enable=0")];
+            loads_of_the_modules_cost_this_much, Passes, [Builtin("m"), CountedTime];
         }
     };
 }

@@ -16,9 +16,10 @@ use rustix::thread::{
     capabilities, set_capabilities, set_keep_capabilities, set_thread_uid, CapabilitySets, Uid,
 };
 use rustix::time::{clock_gettime, clock_settime, ClockId};
-use scenarios::SELFTEST;
+use scenarios::{MODULE_DIR, SELFTEST};
 
 use crate::bpf::{self, expect_both_files, Ids};
+use crate::costs::warm_insmod;
 use crate::kernel::{dmesg, expect_fds, fds, insmod, module_file, mount_bpffs, umount};
 use crate::ktap::note;
 use crate::start::{now, start};
@@ -613,6 +614,15 @@ pub fn boot_and_mounts_cost_this_much() -> Result<()> {
         ("fds of init at its start", init.join(", ")),
     ] {
         note(&format!("| {what} | {kind} | {seen} |"));
+    }
+    Ok(())
+}
+
+pub fn loads_of_the_modules_cost_this_much() -> Result<()> {
+    for name in ["bpf_preload_rs", "bpf_preload_links"] {
+        let cost = warm_insmod(&format!("{MODULE_DIR}/{name}.ko"), "", name)?;
+        let cost = millis(Duration::from_nanos(cost));
+        note(&format!("| a warm insmod of {name}, ms | m | {cost} |"));
     }
     Ok(())
 }
