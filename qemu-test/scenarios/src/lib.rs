@@ -196,12 +196,13 @@ impl Scenario {
             _ => None,
         });
         match builtin(release) {
+            Some(kind) if kinds.any(|own| own == kind) => true,
             // A module as any other.
             Some("m") => self
                 .needs
                 .iter()
                 .all(|need| matches!(need, Need::Short | Need::OwnBoot)),
-            Some(kind) => kinds.any(|own| own == kind),
+            Some(_) => false,
             None if kinds.next().is_some() => false,
             // There: not what is about the runner, or counts instructions.
             None if is_debug(release) => {
@@ -524,8 +525,12 @@ macro_rules! each_scenario {
                 [Builtin("signed"), Cmdline("kunit.enable=0 bpf_preload_rs.keyring=2")];
             the_selftest_of_the_kernel_tree_passes_and_can_fail, Passes,
                 [Builtin("y"), Selftest, Cmdline("kunit.enable=0 lab_jit_off")];
+            the_selftest_of_the_kernel_tree_passes_for_the_module_and_can_fail, Passes,
+                [Builtin("m"), Selftest, Modprobe];
+            a_module_that_does_not_import_bpf_internal_is_refused, Passes, [Builtin("m")];
             boot_and_mounts_cost_this_much, Passes,
                 [Builtin("y"), Builtin("c"), CountedTime, Cmdline("kunit.enable=0")];
+            loads_of_the_modules_cost_this_much, Passes, [Builtin("m"), CountedTime];
         }
     };
 }

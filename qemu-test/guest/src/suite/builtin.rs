@@ -16,10 +16,11 @@ use rustix::thread::{
     capabilities, set_capabilities, set_keep_capabilities, set_thread_uid, CapabilitySets, Uid,
 };
 use rustix::time::{clock_gettime, clock_settime, ClockId};
-use scenarios::SELFTEST;
+use scenarios::{MODULE_DIR, SELFTEST};
 
 use crate::bpf::{self, expect_both_files, Ids};
-use crate::kernel::{dmesg, expect_fds, fds, mount_bpffs, umount};
+use crate::costs::warm_insmod;
+use crate::kernel::{dmesg, expect_fds, fds, insmod, module_file, mount_bpffs, umount};
 use crate::ktap::note;
 use crate::start::{now, start};
 use crate::suite::read::table;
@@ -498,23 +499,70 @@ fn selftest(script: &str) -> Result<(Option<i32>, String)> {
     ))
 }
 
+/// The selftest, as it is or with one text in place of another, ends with a status and says something.
+fn expect_selftest(change: Option<(&str, &str)>, expected: i32, text: &str) -> Result<()> {
+    let mut script = fs::read_to_string(SELFTEST)?;
+    if let Some((from, to)) = change {
+        ensure!(script.contains(from), "the selftest has no {from:?}");
+        script = script.replace(from, to);
+    }
+    fs::write("/tmp/selftest.sh", script)?;
+    let (status, said) = selftest("/tmp/selftest.sh")?;
+    ensure!(
+        status == Some(expected) && said.contains(text),
+        "the selftest: expected {expected} and {text:?}, seen {status:?}: {said}"
+    );
+    Ok(())
+}
+
 pub fn the_selftest_of_the_kernel_tree_passes_and_can_fail() -> Result<()> {
-    let expect = |script, expected, text: &str| -> Result<()> {
-        let (status, said) = selftest(script)?;
-        ensure!(
-            status == Some(expected) && said.contains(text),
-            "the selftest: expected {expected} and {text:?}, seen {status:?}: {said}"
-        );
-        Ok(())
-    };
     install_commands()?;
     // Without a JIT there are no files yet.
-    expect(SELFTEST, 4, "1..0 # SKIP nobody provides files")?;
+    expect_selftest(None, 4, "1..0 # SKIP nobody provides files")?;
     set_jit("1")?;
-    expect(SELFTEST, 0, "\nok 4 progs_lists_its_own")?;
-    let other = fs::read_to_string(SELFTEST)?.replace("dump_bpf_prog", "no_such_prog");
-    fs::write("/tmp/other.sh", other)?;
-    expect("/tmp/other.sh", 1, "\nnot ok 4 progs_lists_its_own")
+    expect_selftest(None, 0, "\nok 4 progs_lists_its_own\nok 5 ")?;
+    expect_selftest(
+        Some(("dump_bpf_prog", "no_such_prog")),
+        1,
+        "\nnot ok 4 progs_lists_its_own",
+    )
+}
+
+pub fn the_selftest_of_the_kernel_tree_passes_for_the_module_and_can_fail() -> Result<()> {
+    install_commands()?;
+    expect_selftest(
+        None,
+        0,
+        "\nok 5 files_stay_when_the_module_goes\nok 6 failed_load_leaves_nothing\nok 7 mount_loads_it_again\n",
+    )?;
+    // A load that does not fail, a module that stays.
+    expect_selftest(
+        Some(("require_signed=1", "require_signed=0")),
+        1,
+        "\nnot ok 6 failed_load_leaves_nothing",
+    )?;
+    expect_selftest(
+        Some(("modprobe -r", "modprobe -n -r")),
+        1,
+        "\nnot ok 5 files_stay_when_the_module_goes",
+    )
+}
+
+pub fn a_module_that_does_not_import_bpf_internal_is_refused() -> Result<()> {
+    const IMPORT: &[u8] = b"import_ns=BPF_INTERNAL\0";
+    let mut module = fs::read(module_file())?;
+    let at = module.windows(IMPORT.len()).position(|at| at == IMPORT);
+    let at = at.context("the module imports no BPF_INTERNAL")?;
+    module[at..at + IMPORT.len()].copy_from_slice(b"import_ns=BPF_EXTERNAL\0");
+    fs::write("/tmp/other.ko", module)?;
+    let seen = insmod("/tmp/other.ko")?;
+    ensure!(seen == Err(Errno::INVAL), "expected EINVAL, seen {seen:?}");
+    let lines = dmesg()?;
+    let line = lines
+        .iter()
+        .find(|line| line.contains("from namespace BPF_INTERNAL, but does not import it"));
+    note(line.context("no message of the kernel on BPF_INTERNAL")?);
+    insmod(&module_file())?.context("loading the module as it is")
 }
 
 /// A line of /proc/meminfo, in KiB.
@@ -566,6 +614,15 @@ pub fn boot_and_mounts_cost_this_much() -> Result<()> {
         ("fds of init at its start", init.join(", ")),
     ] {
         note(&format!("| {what} | {kind} | {seen} |"));
+    }
+    Ok(())
+}
+
+pub fn loads_of_the_modules_cost_this_much() -> Result<()> {
+    for name in ["bpf_preload_rs", "bpf_preload_links"] {
+        let cost = warm_insmod(&format!("{MODULE_DIR}/{name}.ko"), "", name)?;
+        let cost = millis(Duration::from_nanos(cost));
+        note(&format!("| a warm insmod of {name}, ms | m | {cost} |"));
     }
     Ok(())
 }
