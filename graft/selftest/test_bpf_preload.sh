@@ -62,7 +62,8 @@ failed_load()
 
 mount_loads()
 {
-	umount "$mnt" && mount -t bpf none "$mnt" && [ -n "$(module)" ] && both_files && maps_has_rows
+	umount "$mnt" && mount -t bpf none "$mnt" && [ -n "$(module)" ] &&
+		both_files && maps_has_rows
 }
 
 cleanup()
