@@ -18,10 +18,7 @@ mod lskel;
 )]
 mod object;
 
-use kernel::{
-    pin_init::init_zeroed,
-    prelude::*, //
-};
+use kernel::prelude::*;
 use lskel::{
     param_value,
     LoadError,
@@ -35,6 +32,7 @@ use object::{
     progs,
     MistelMD770, //
 };
+use pin_init::init_zeroed;
 
 module! {
     type: Fix,
