@@ -71,7 +71,8 @@ pub(super) const IS_CALLBACK: &str = "it is a callback: register its struct_ops"
 pub(super) const SIGNED_OPS: &str =
     "the layout of this kernel's struct_ops is no part of what is signed: load it unsigned";
 pub(super) const OTHER_SIZE: &str = "this kernel has it with another size";
-pub(super) const WITHOUT_LINK: &str = "there is another one of its kind, or it was registered before: \
+pub(super) const WITHOUT_LINK: &str =
+    "there is another one of its kind, or it was registered before: \
      without a link, of .struct_ops.link, that is possible once";
 
 // What is missing where it is to be attached.

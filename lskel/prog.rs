@@ -395,12 +395,11 @@ impl Prog<'_, Freplace> {
         let function = prog
             .function_type()
             .ok_or(failed(EINVAL).with_advice(advice::NO_FUNCTION_TYPE))?;
-        let fd = syscall::link_create_freplace(self.any.fd, target.fd, function)
-            .map_err(|e| {
-                failed(e)
-                    .advise_if(&[EINVAL], advice::OTHER_FUNCTION)
-                    .advise_if(&[EBUSY], advice::IS_REPLACED)
-            })?;
+        let fd = syscall::link_create_freplace(self.any.fd, target.fd, function).map_err(|e| {
+            failed(e)
+                .advise_if(&[EINVAL], advice::OTHER_FUNCTION)
+                .advise_if(&[EBUSY], advice::IS_REPLACED)
+        })?;
 
         self.any.take_link(&fd)
     }

@@ -47,7 +47,7 @@ module! {
     params: {
         enable: u8 {
             default: cfg!(MODULE) as u8,
-            description: "1: it is the scheduler; built in, that is 0 unless it is set",
+            description: "0: it does nothing, which is the default where it is built in",
         },
         slice_ms: u64 {
             default: 20,
@@ -115,11 +115,7 @@ impl kernel::Module for Module {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         Ok(Self {
             // Built in, this is too early: nothing can be registered yet.
-            _fifo: if cfg!(MODULE) {
-                Fifo::enable()?
-            } else {
-                None
-            },
+            _fifo: if cfg!(MODULE) { Fifo::enable()? } else { None },
         })
     }
 }

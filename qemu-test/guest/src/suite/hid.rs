@@ -122,7 +122,7 @@ pub fn a_hid_fix_of_the_kernels_own_changes_a_device_until_rmmod() -> Result<()>
     right[WRONG] = VARIABLE;
 
     let device = Device::new(&wrong)?;
-    device.expect(&wrong, "before insmod")?;
+    eventually(|| device.expect(&wrong, "before insmod"))?;
     // The object's own prog looks at the size.
     let seen = insmod_with(&hid_fix, &device.params(SIZE - 1)?)?;
     ensure!(

@@ -19,7 +19,9 @@ use scenarios::{GALLERY, MODULE_DIR};
 
 use super::{bss, expect_bss, load, loopback_up, said_of};
 use crate::bpf::{self, Ids};
-use crate::kernel::{dmesg, eventually, expect_fds, fds, insmod_with, mount_bpffs, rmmod, Messages};
+use crate::kernel::{
+    dmesg, eventually, expect_fds, fds, insmod_with, mount_bpffs, rmmod, Messages,
+};
 use crate::ktap::{note, Skip};
 
 const MNT: &str = "/tmp/bpf";
