@@ -57,6 +57,9 @@ pub(super) const COOKIE_EACH: &str = "a cookie for each function, or none at all
 pub(super) const NO_FUNCTION_TYPE: &str = "that prog has no BTF";
 pub(super) const OTHER_FUNCTION: &str =
     "that prog has other parameters than the function that its section names, or another type";
+pub(super) const REPLACES_ONCE: &str =
+    "it was attached before, which is possible once: load the object once more, or attach_to()";
+pub(super) const IS_REPLACED: &str = "another one is in its place";
 
 // What is called.
 pub(super) const IS_SYSCALL: &str = "it is not attached but called: call() or function()";
@@ -68,6 +71,9 @@ pub(super) const IS_CALLBACK: &str = "it is a callback: register its struct_ops"
 pub(super) const SIGNED_OPS: &str =
     "the layout of this kernel's struct_ops is no part of what is signed: load it unsigned";
 pub(super) const OTHER_SIZE: &str = "this kernel has it with another size";
+pub(super) const WITHOUT_LINK: &str =
+    "there is another one of its kind, or it was registered before: \
+     without a link, of .struct_ops.link, that is possible once";
 
 // What is missing where it is to be attached.
 pub(super) const NO_FUNCTION: &str =
@@ -107,7 +113,7 @@ pub(super) fn on(step: Step, error: Error) -> Option<&'static str> {
         }
         Step::Register(_) if error == EEXIST => Some("its name is taken"),
         Step::Register(_) if error == EINVAL => {
-            Some("a callback is missing, or a value is not allowed: see the kernel's line before")
+            Some("a callback is missing, a value is not allowed, or it is registered already")
         }
         Step::Find { .. } | Step::FindType { .. } if error == EINVAL => {
             Some("the kernel needs CONFIG_DEBUG_INFO_BTF")

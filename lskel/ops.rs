@@ -195,6 +195,8 @@ impl Value {
     /// Of a callback that is missing the kernel says no more than `EINVAL`.
     fn refused(&self, map: &'static CStr, error: Error) -> LoadError {
         let is_there = |name: &&CStr| self.callbacks.iter().any(|called| called.name == *name);
+        // What is registered without a link has its value for good.
+        let without_link: &[Error] = if self.def.link { &[] } else { &[EBUSY] };
         let missing = REQUIRED
             .iter()
             .filter(|(value_type, _)| error == EINVAL && *value_type == self.def.value_type)
@@ -207,6 +209,7 @@ impl Value {
             None => Step::Register(map),
         }
         .failed(error)
+        .advise_if(without_link, advice::WITHOUT_LINK)
     }
 }
 

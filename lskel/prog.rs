@@ -395,8 +395,11 @@ impl Prog<'_, Freplace> {
         let function = prog
             .function_type()
             .ok_or(failed(EINVAL).with_advice(advice::NO_FUNCTION_TYPE))?;
-        let fd = syscall::link_create_freplace(self.any.fd, target.fd, function)
-            .map_err(|e| failed(e).advise_if(&[EINVAL], advice::OTHER_FUNCTION))?;
+        let fd = syscall::link_create_freplace(self.any.fd, target.fd, function).map_err(|e| {
+            failed(e)
+                .advise_if(&[EINVAL], advice::OTHER_FUNCTION)
+                .advise_if(&[EBUSY], advice::IS_REPLACED)
+        })?;
 
         self.any.take_link(&fd)
     }
@@ -452,9 +455,11 @@ impl AnyProg<'_> {
     pub fn attach(&self) -> Result<Link, LoadError> {
         match kind_of(self.def) {
             ProgKind::Iter => self.link(&LinkTarget::Iter(IterTarget::All)),
-            ProgKind::Tracing | ProgKind::RawTracepoint | ProgKind::Freplace => {
-                self.open_raw_tracepoint(0)
-            }
+            ProgKind::Tracing | ProgKind::RawTracepoint => self.open_raw_tracepoint(0),
+            ProgKind::Freplace => self.open_raw_tracepoint(0).map_err(|e| {
+                e.advise_if(&[EINVAL], advice::REPLACES_ONCE)
+                    .advise_if(&[EBUSY], advice::IS_REPLACED)
+            }),
             ProgKind::KprobeMulti => self.attach_functions(&[self.one_function()?], &[]),
             ProgKind::Interface => Err(self.error(EINVAL, advice::NAME_INTERFACE)),
             ProgKind::Cgroup => Err(self.error(EINVAL, advice::NAME_CGROUP)),

@@ -10,6 +10,7 @@
 
 struct sched_ext_entity {
 	__u32 weight;
+	__u64 slice;
 } __attribute__((preserve_access_index));
 
 struct task_struct {
@@ -19,6 +20,11 @@ struct task_struct {
 /* The kernel's by their names, and by having values of 64 bits. */
 enum scx_dsq_id_flags {
 	SCX_DSQ_GLOBAL = 1ULL << 63,
+};
+
+enum scx_enq_flags {
+	SCX_ENQ_WAKEUP = 1,
+	SCX_ENQ_PREEMPT = 1ULL << 32,
 };
 
 enum scx_exit_kind {
@@ -38,12 +44,24 @@ struct sched_ext_ops {
 	char name[128];
 };
 
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+} __attribute__((preserve_access_index));
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	void *value;
+} __attribute__((preserve_access_index));
+
 extern void scx_bpf_dsq_insert(struct task_struct *task, __u64 queue, __u64 slice, __u64 flags) __ksym;
 
 /* For a task that is not nice, in nanoseconds. */
 const volatile __u64 slice = 20000000;
 
-__u64 turns;
+/* How often a task was put into the queue; of these, how often it had slept, and had used up its last turn. */
+__u64 turns, woken, expired;
 /* Why it has ended: the kernel's number and its words. */
 __u32 exit_kind;
 char exit_reason[64];
@@ -54,6 +72,10 @@ void BPF_PROG(fifo_enqueue, struct task_struct *task, __u64 flags)
 	__u64 queue = bpf_core_enum_value(enum scx_dsq_id_flags, SCX_DSQ_GLOBAL);
 
 	__sync_fetch_and_add(&turns, 1);
+	if (flags & bpf_core_enum_value(enum scx_enq_flags, SCX_ENQ_WAKEUP))
+		__sync_fetch_and_add(&woken, 1);
+	else if (!task->scx.slice)
+		__sync_fetch_and_add(&expired, 1);
 	scx_bpf_dsq_insert(task, queue, slice * task->scx.weight / 100, flags);
 }
 
@@ -70,5 +92,15 @@ struct sched_ext_ops fifo = {
 	.exit = (void *)fifo_exit,
 	.name = "bpf_fifo",
 };
+
+/* The file of the counters, for `bpf-preload-pin --iter fifo_counts`. */
+SEC("iter/bpf_map_elem")
+int fifo_counts(struct bpf_iter__bpf_map_elem *ctx)
+{
+	/* Its map is that of the counters, with one element. */
+	if (ctx->value)
+		BPF_SEQ_PRINTF(ctx->meta->seq, "turns   %llu\nwoken   %llu\nexpired %llu\n", turns, woken, expired);
+	return 0;
+}
 
 char LICENSE[] SEC("license") = "GPL";

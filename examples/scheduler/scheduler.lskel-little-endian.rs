@@ -21,6 +21,7 @@ use crate::lskel::{
     OpsDef,
     OpsId,
     ProgDef,
+    ProgId,
     Section,
     StructOps,
     Var, //
@@ -35,17 +36,17 @@ unsafe impl Object for Scheduler {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"scheduler",
         data: init_data!("scheduler.lskel-little-endian.data"),
-        btf: Some(1400),
+        btf: Some(2136),
         maps: &[
             // 0: `schedule.rodata`
             MapDef {
                 name: c"schedule.rodata",
                 map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
                 key_size: 4,
-                value_size: 8,
+                value_size: 48,
                 max_entries: 1,
-                attr: 1992,
-                value: Some(2056),
+                attr: 2728,
+                value: Some(2792),
                 frozen: true,
             },
             // 1: `schedule.bss`
@@ -53,10 +54,10 @@ unsafe impl Object for Scheduler {
                 name: c"schedule.bss",
                 map_type: bindings::bpf_map_type_BPF_MAP_TYPE_ARRAY,
                 key_size: 4,
-                value_size: 76,
+                value_size: 92,
                 max_entries: 1,
-                attr: 2064,
-                value: Some(2128),
+                attr: 2840,
+                value: Some(2904),
                 frozen: false,
             },
             // 2: `fifo`
@@ -66,7 +67,7 @@ unsafe impl Object for Scheduler {
                 key_size: 4,
                 value_size: 152,
                 max_entries: 1,
-                attr: 2256,
+                attr: 3048,
                 value: None,
                 frozen: false,
             },
@@ -79,7 +80,7 @@ unsafe impl Object for Scheduler {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_STRUCT_OPS,
                 expected_attach_type: 0,
                 args: None,
-                attr: 2464,
+                attr: 3360,
             },
             // 1: `fifo_exit`
             ProgDef {
@@ -88,21 +89,30 @@ unsafe impl Object for Scheduler {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_STRUCT_OPS,
                 expected_attach_type: 0,
                 args: None,
-                attr: 2888,
+                attr: 3896,
+            },
+            // 2: `fifo_counts`
+            ProgDef {
+                name: c"fifo_counts",
+                section: c"iter/bpf_map_elem",
+                prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
+                expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
+                args: None,
+                attr: 4376,
             },
         ],
         ops: Some(StructOps {
-            layout: 32,
+            layout: 36,
             maps: &[
                 // 0: `fifo`
                 OpsDef {
                     map: 2,
                     value_type: c"bpf_struct_ops_sched_ext_ops",
-                    value_id: 40,
-                    struct_id: 48,
-                    module: 52,
+                    value_id: 48,
+                    struct_id: 56,
+                    module: 60,
                     link: true,
-                    value: 3168,
+                    value: 4664,
                     size: 152,
                     members: &[
                         MemberDef {
@@ -147,6 +157,8 @@ unsafe impl Object for Scheduler {
             (31, Command::Find(0, c"scx_bpf_dsq_insert")),
             (34, Command::LoadProg(0)),
             (44, Command::LoadProg(1)),
+            (52, Command::Find(2, c"bpf_iter_bpf_map_elem")),
+            (55, Command::LoadProg(2)),
         ],
     };
 }
@@ -157,14 +169,23 @@ impl crate::lskel::Unsigned for Scheduler {}
 pub(crate) mod maps {
     use super::*;
 
-    /// `schedule.rodata`, array, 1 entry of 8 bytes.
+    /// `schedule.rodata`, array, 1 entry of 48 bytes.
     pub(crate) const rodata: MapId<Scheduler> = MapId::new::<0>();
 
-    /// `schedule.bss`, array, 1 entry of 76 bytes.
+    /// `schedule.bss`, array, 1 entry of 92 bytes.
     pub(crate) const bss: MapId<Scheduler> = MapId::new::<1>();
 
     /// `fifo`, struct ops, 1 entry of 152 bytes.
     pub(crate) const fifo: MapId<Scheduler> = MapId::new::<2>();
+}
+
+/// The progs of `scheduler`, each with how it is attached.
+pub(crate) mod progs {
+    use super::*;
+    use crate::lskel::prog;
+
+    /// `SEC("iter/bpf_map_elem")`
+    pub(crate) const fifo_counts: ProgId<Scheduler, prog::Iter> = ProgId::new::<2>();
 }
 
 /// The globals of `scheduler`, by section.
@@ -182,39 +203,44 @@ pub(crate) mod globals {
 #[repr(C)]
 pub(crate) struct Rodata {
     pub(crate) slice: Frozen<u64>,
+    _pad8: [Frozen<u8>; 40],
 }
 
 const _: () = {
-    assert!(size_of::<Rodata>() == 8);
+    assert!(size_of::<Rodata>() == 48);
     assert!(core::mem::offset_of!(Rodata, slice) == 0);
 };
 
 // SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
 unsafe impl Globals for Rodata {
     const FROZEN: bool = true;
-    const GAPS: &'static [(usize, usize)] = &[];
+    const GAPS: &'static [(usize, usize)] = &[(8, 48)];
 }
 
 /// Globals in section `.bss`.
 #[repr(C)]
 pub(crate) struct Bss {
     pub(crate) turns: Var<u64>,
+    pub(crate) woken: Var<u64>,
+    pub(crate) expired: Var<u64>,
     pub(crate) exit_kind: Var<u32>,
     pub(crate) exit_reason: [Var<u8>; 64],
-    _pad76: [Var<u8>; 4],
+    _pad92: [Var<u8>; 4],
 }
 
 const _: () = {
-    assert!(size_of::<Bss>() == 80);
+    assert!(size_of::<Bss>() == 96);
     assert!(core::mem::offset_of!(Bss, turns) == 0);
-    assert!(core::mem::offset_of!(Bss, exit_kind) == 8);
-    assert!(core::mem::offset_of!(Bss, exit_reason) == 12);
+    assert!(core::mem::offset_of!(Bss, woken) == 8);
+    assert!(core::mem::offset_of!(Bss, expired) == 16);
+    assert!(core::mem::offset_of!(Bss, exit_kind) == 24);
+    assert!(core::mem::offset_of!(Bss, exit_reason) == 28);
 };
 
 // SAFETY: `#[repr(C)]`, made of such variables, arrays and structs; each gap is a private field.
 unsafe impl Globals for Bss {
     const FROZEN: bool = false;
-    const GAPS: &'static [(usize, usize)] = &[(76, 80)];
+    const GAPS: &'static [(usize, usize)] = &[(92, 96)];
 }
 
 /// The struct_ops of `scheduler`.

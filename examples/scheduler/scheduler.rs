@@ -12,9 +12,17 @@ mod lskel;
 #[cfg_attr(target_endian = "big", path = "scheduler.lskel-big-endian.rs")]
 mod scheduler;
 
-use core::borrow::Borrow;
+use bpf::{
+    link::IterLink,
+    syscall::IterTarget, //
+};
 use kernel::prelude::*;
+#[cfg(not(MODULE))]
+use kernel::sync::SetOnce;
+#[cfg(not(MODULE))]
+use lskel::initcall::late_initcall_sync;
 use lskel::{
+    param_value,
     LoadError,
     Registered,
     Shared,
@@ -22,19 +30,25 @@ use lskel::{
 };
 use scheduler::{
     globals,
+    maps,
     ops,
+    progs,
     Bss,
     Scheduler, //
 };
 
 module! {
-    type: Fifo,
+    type: Module,
     name: "scheduler",
     authors: ["The bpf_preload_rs developers"],
     description: "Scheduler in BPF",
     license: "GPL",
     imports_ns: ["BPF_INTERNAL"],
     params: {
+        enable: u8 {
+            default: cfg!(MODULE) as u8,
+            description: "0: it does nothing, which is the default where it is built in",
+        },
         slice_ms: u64 {
             default: 20,
             description: "how long a turn is for a task that is not nice",
@@ -48,30 +62,35 @@ module! {
 
 struct Fifo {
     bss: Shared<Bss>,
+    _counts: IterLink,
     _registered: Registered,
 }
 
 impl Fifo {
     fn load() -> Result<Self, LoadError> {
         let mut skel = Skeleton::<Scheduler>::open();
-        let slice_ms: u64 = *module_parameters::slice_ms.value().borrow();
+        let slice_ms: u64 = param_value(module_parameters::slice_ms.value());
 
         skel.globals_mut(globals::rodata)?
             .slice
             .set(slice_ms.saturating_mul(1_000_000));
-        skel.ops_mut(ops::fifo)?.timeout_ms = *module_parameters::timeout_ms.value().borrow();
+        skel.ops_mut(ops::fifo)?.timeout_ms = param_value(module_parameters::timeout_ms.value());
         let skel = skel.load()?;
 
         Ok(Self {
             bss: skel.globals(globals::bss)?,
+            _counts: skel
+                .prog(progs::fifo_counts)
+                .attach_iter(IterTarget::Map(skel.map(maps::bss)))?,
             _registered: skel.register(ops::fifo)?,
         })
     }
-}
 
-impl kernel::Module for Fifo {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
-        Ok(Self::load().inspect_err(|e| pr_err!("{e}\n"))?)
+    fn enable() -> Result<Option<Self>> {
+        if param_value::<u8>(module_parameters::enable.value()) == 0 {
+            return Ok(None);
+        }
+        Ok(Some(Self::load().inspect_err(|e| pr_err!("{e}\n"))?))
     }
 }
 
@@ -87,3 +106,30 @@ impl Drop for Fifo {
         pr_info!("{} turns\n", self.bss.turns.get());
     }
 }
+
+struct Module {
+    _fifo: Option<Fifo>,
+}
+
+impl kernel::Module for Module {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Self {
+            // Built in, this is too early: nothing can be registered yet.
+            _fifo: if cfg!(MODULE) { Fifo::enable()? } else { None },
+        })
+    }
+}
+
+/// Built in: the scheduler from before init on.
+#[cfg(not(MODULE))]
+static BUILT_IN: SetOnce<Fifo> = SetOnce::new();
+
+#[cfg(not(MODULE))]
+fn enable_built_in() -> Result {
+    if let Some(fifo) = Fifo::enable()? {
+        BUILT_IN.populate(fifo);
+    }
+    Ok(())
+}
+#[cfg(not(MODULE))]
+late_initcall_sync!(enable_built_in);

@@ -154,6 +154,7 @@ gallery! {
         call_user: "a function that sleeps, called by several threads",
         call_threads: "a function that several kernel threads call at once",
         tcp_congestion: "a TCP congestion control",
+        optional_ops: "a struct_ops map that is created only for who asks for it",
         scheduler: "a scheduler",
     }
     on_request {

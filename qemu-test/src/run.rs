@@ -339,6 +339,12 @@ impl Bench {
                     let file = format!("{name}.ko");
                     initramfs.file(format!("{MODULE_DIR}/{file}"), &folder.join(&file))?;
                 }
+                Need::ModuleIfAny(name) => {
+                    let file = kernel.test_modules()?.join(format!("{name}.ko"));
+                    if file.exists() {
+                        initramfs.file(format!("{MODULE_DIR}/{name}.ko"), &file)?;
+                    }
+                }
             }
         }
         let mut words = args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
@@ -445,7 +451,7 @@ pub fn needs(shard: Option<&str>, word: &str) -> ExitCode {
     if needs().any(|need| *need == Need::CModule) {
         println!("c-module");
     }
-    if needs().any(|need| matches!(need, Need::TestModule(_))) {
+    if needs().any(|need| matches!(need, Need::TestModule(_) | Need::ModuleIfAny(_))) {
         println!("test-modules");
     }
     if needs().any(|need| *need == Need::TestModule(GALLERY)) {

@@ -101,6 +101,8 @@ pub enum Need {
     OwnBoot,
     /// A module that scripts/test-modules builds, by its name, in [`MODULE_DIR`].
     TestModule(&'static str),
+    /// The same, but for kernels that lack what it is for: its scenario skips itself where it is not there.
+    ModuleIfAny(&'static str),
     /// The module's blobs, at [`BLOB`] and [`FOREIGN_BLOB`].
     Blob,
     /// The data of qemu-test/modules/apart.bpf.c, at [`APART`].
@@ -394,6 +396,7 @@ macro_rules! each_scenario {
             gallery_call_threads_meet_in_one_function, Passes, [TestModule("lskel_gallery")];
             gallery_tcp_congestion_serves_connections_and_is_gone_after_rmmod, Passes,
                 [TestModule("lskel_gallery")];
+            gallery_optional_ops_are_left_out_unless_asked_for, Passes, [TestModule("lskel_gallery")];
             gallery_scheduler_runs_tasks_until_rmmod, Passes, [TestModule("lskel_gallery")];
             gallery_scheduler_that_fails_is_thrown_out, Passes, [TestModule("lskel_gallery")];
             gallery_scheduler_that_stalls_is_thrown_out, Passes, [TestModule("lskel_gallery")];
@@ -401,6 +404,8 @@ macro_rules! each_scenario {
                 [TestModule("lskel_gallery"), TestModule("scheduler"), TwoCpus];
             gallery_struct_ops_load_in_a_thread_without_fds_0_to_2, Passes,
                 [TestModule("lskel_gallery")];
+            a_hid_fix_of_the_kernels_own_changes_a_device_until_rmmod, Passes,
+                [ModuleIfAny("hid"), ModuleIfAny("hid-generic"), ModuleIfAny("uhid"), ModuleIfAny("hid_fix")];
             example_congestion_counts_connections_and_keeps_the_window, Passes,
                 [TestModule("congestion")];
             example_scheduler_says_why_it_was_thrown_out, Passes, [TestModule("scheduler")];
@@ -518,6 +523,10 @@ macro_rules! each_scenario {
                 [Builtin("y"), Cmdline("kunit.enable=0 lab_jit_off initcall_blacklist=bpf_prog_iter_init")];
             unit_tests_and_examples_pass_at_boot, Passes, [Builtin("y"), Cmdline("kunit.autorun=1")];
             init_is_denied_what_a_prog_denies_that_is_built_in, Passes,
+                [Builtin("early"), Cmdline("kunit.enable=0")];
+            a_scheduler_is_enabled_before_init_for_who_asks_for_it, Passes,
+                [Builtin("early"), Cmdline("kunit.enable=0 scheduler.enable=1 scheduler.slice_ms=7")];
+            a_scheduler_that_is_built_in_waits_to_be_asked_for, Passes,
                 [Builtin("early"), Cmdline("kunit.enable=0")];
             signed_progs_are_there_before_init_under_a_policy_that_lets_in_no_others, Passes,
                 [Builtin("signed"), Cmdline("kunit.enable=0 bpf_preload_rs.keyring=0")];

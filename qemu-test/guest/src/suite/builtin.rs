@@ -20,9 +20,12 @@ use scenarios::{MODULE_DIR, SELFTEST};
 
 use crate::bpf::{self, expect_both_files, Ids};
 use crate::costs::warm_insmod;
-use crate::kernel::{dmesg, expect_fds, fds, insmod, module_file, mount_bpffs, umount};
+use crate::kernel::{
+    dmesg, eventually, expect_fds, fds, insmod, module_file, mount_bpffs, umount,
+};
 use crate::ktap::note;
 use crate::start::{now, start};
+use crate::suite::gallery::{expect_state, expect_turns, sched_ext, work};
 use crate::suite::read::table;
 use crate::suite::signed::expect_verdict;
 use crate::user::install_commands;
@@ -484,6 +487,36 @@ pub fn init_is_denied_what_a_prog_denies_that_is_built_in() -> Result<()> {
         "refusals that the prog has counted: expected 1, seen {refused}"
     );
     Ok(())
+}
+
+pub fn a_scheduler_is_enabled_before_init_for_who_asks_for_it() -> Result<()> {
+    expect_state("enabled", "in init")?;
+    let seen = sched_ext("root/ops")?;
+    ensure!(seen == "bpf_fifo", "expected bpf_fifo, seen {seen}");
+    let seen = bpf::global("schedule.rodata", "slice")?;
+    ensure!(
+        seen == 7_000_000_u64.to_ne_bytes(),
+        "slice: expected 7 ms, seen {seen:?}"
+    );
+    let lines = dmesg()?;
+    let line = |text: &str| {
+        let at = lines.iter().position(|line| line.contains(text));
+        at.with_context(|| format!("expected a message with {text:?}, seen none"))
+    };
+    ensure!(
+        line("BPF scheduler \"bpf_fifo\" enabled")? < line("Run /init as init process")?,
+        "expected it to be enabled before init is run, seen the other order"
+    );
+    // For good: it is thrown out by hand.
+    expect_turns()?;
+    fs::write("/proc/sysrq-trigger", "S")?;
+    eventually(|| expect_state("disabled", "after SysRq-S"))?;
+    work();
+    Ok(())
+}
+
+pub fn a_scheduler_that_is_built_in_waits_to_be_asked_for() -> Result<()> {
+    expect_state("disabled", "in init")
 }
 
 /// Runs a selftest: its exit status and what it prints.

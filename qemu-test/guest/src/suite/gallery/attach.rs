@@ -58,8 +58,9 @@ pub fn gallery_freplace_is_in_the_place_of_functions_and_progs() -> Result<()> {
     let expected = [
         "20",
         "40",
-        "failed to attach twice: EINVAL (-22)",
-        "failed to attach counts: EBUSY (-16)",
+        "failed to attach twice: EINVAL (-22): \
+         it was attached before, which is possible once: load the object once more, or attach_to()",
+        "failed to attach counts: EBUSY (-16): another one is in its place",
         "failed to attach counts: EINVAL (-22): \
          that prog has other parameters than the function that its section names, or another type",
     ];

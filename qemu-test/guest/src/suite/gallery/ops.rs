@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 //! struct_ops: what parts of the kernel take from BPF, and no longer have after rmmod.
 
+use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail, ensure, Context, Result};
 use rustix::io::Errno;
@@ -18,8 +19,12 @@ use scenarios::{GALLERY, MODULE_DIR};
 
 use super::{bss, expect_bss, load, loopback_up, said_of};
 use crate::bpf::{self, Ids};
-use crate::kernel::{dmesg, eventually, expect_fds, fds, insmod_with, rmmod, Messages};
+use crate::kernel::{
+    dmesg, eventually, expect_fds, fds, insmod_with, mount_bpffs, rmmod, Messages,
+};
 use crate::ktap::{note, Skip};
+
+const MNT: &str = "/tmp/bpf";
 
 /// Loads an entry, and compares what it has said.
 fn expect_said(entry: &str, expected: &[&str]) -> Result<()> {
@@ -68,7 +73,8 @@ pub fn gallery_tcp_congestion_serves_connections_and_is_gone_after_rmmod() -> Re
             "failed to register without_undo without undo_cwnd: EINVAL (-22): the kernel has to have it",
             "failed to register linked: EEXIST (-17): its name is taken",
             "failed to register plain: EBUSY (-16): \
-             there is another one of its kind, or it is registered already",
+             there is another one of its kind, or it was registered before: \
+             without a link, of .struct_ops.link, that is possible once",
         ],
     )?;
     let ours = ["gallery", "gallery_plain"];
@@ -120,14 +126,30 @@ pub fn gallery_tcp_congestion_serves_connections_and_is_gone_after_rmmod() -> Re
     eventually(|| bpf::expect_nothing_since(&before, "the last connection"))
 }
 
+pub fn gallery_optional_ops_are_left_out_unless_asked_for() -> Result<()> {
+    let had = congestion_controls()?;
+    expect_said("optional_ops", &["3 and 4 progs"])?;
+    let has = congestion_controls()?;
+    for ours in ["oo_always", "oo_sometimes"] {
+        ensure!(
+            has.iter().any(|name| name == ours),
+            "expected {ours} among {has:?}"
+        );
+    }
+    rmmod(GALLERY)?;
+    let has = congestion_controls()?;
+    ensure!(has == had, "after rmmod: expected {had:?}, seen {has:?}");
+    Ok(())
+}
+
 /// A file of /sys/kernel/sched_ext.
-fn sched_ext(file: &str) -> Result<String> {
+pub fn sched_ext(file: &str) -> Result<String> {
     let path = format!("/sys/kernel/sched_ext/{file}");
     let text = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
     Ok(text.trim_end().to_owned())
 }
 
-fn expect_state(expected: &str, when: &str) -> Result<()> {
+pub fn expect_state(expected: &str, when: &str) -> Result<()> {
     let seen = sched_ext("state")?;
     ensure!(seen == expected, "{when}: expected {expected}, seen {seen}");
     Ok(())
@@ -141,7 +163,7 @@ fn need_sched_ext() -> Result<()> {
 }
 
 /// Has four threads take turns.
-fn work() {
+pub fn work() {
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -414,6 +436,55 @@ pub fn example_congestion_counts_connections_and_keeps_the_window() -> Result<()
     eventually(|| bpf::expect_nothing_since(&ids, "rmmod"))
 }
 
+/// The file of examples/scheduler.
+fn fifo_counts() -> Result<BTreeMap<String, u64>> {
+    let text = fs::read_to_string(format!("{MNT}/fifo_counts"))?;
+    let mut counts = BTreeMap::new();
+    for line in text.lines() {
+        let (name, count) = line
+            .split_once(' ')
+            .with_context(|| format!("expected a name and a count, seen {line:?}"))?;
+        counts.insert(name.to_owned(), count.trim_start().parse()?);
+    }
+    ensure!(
+        counts.keys().eq(["expired", "turns", "woken"]),
+        "expected three counts, seen {text:?}"
+    );
+    Ok(counts)
+}
+
+/// Has two threads want one CPU.
+fn busy() {
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let start = Instant::now();
+                while start.elapsed() < Duration::from_millis(500) {}
+            });
+        }
+    });
+}
+
+/// Has the scheduler of the example at work, which its file shows.
+pub fn expect_turns() -> Result<()> {
+    mount_bpffs(MNT)?;
+    pin::pin_iterators(Path::new(MNT), &["fifo_counts".parse()?])?;
+    let before = fifo_counts()?;
+    work();
+    let after = fifo_counts()?;
+    ensure!(
+        after["turns"] >= before["turns"] + 4 * 50 && after["woken"] >= before["woken"] + 4 * 50,
+        "expected 200 turns of tasks that had slept, seen {before:?}, then {after:?}"
+    );
+    busy();
+    let used_up = fifo_counts()?;
+    ensure!(
+        used_up["expired"] >= after["expired"] + 10,
+        "expected 10 turns that were used up, seen {after:?}, then {used_up:?}"
+    );
+    Ok(())
+}
+
 pub fn example_scheduler_says_why_it_was_thrown_out() -> Result<()> {
     need_sched_ext()?;
     let had = fds()?;
@@ -425,12 +496,18 @@ pub fn example_scheduler_says_why_it_was_thrown_out() -> Result<()> {
     expect_state("enabled", "after insmod")?;
     let seen = sched_ext("root/ops")?;
     ensure!(seen == "bpf_fifo", "expected bpf_fifo, seen {seen}");
-    work();
+    expect_turns()?;
     fs::write("/proc/sysrq-trigger", "S")?;
     eventually(|| expect_state("disabled", "after SysRq-S"))?;
     work();
     rmmod("scheduler")?;
+    // The file stays.
+    let at_last = fifo_counts()?;
     let said = said_by("scheduler")?;
+    ensure!(
+        said.last() == Some(&format!("{} turns", at_last["turns"])),
+        "expected the last count of {at_last:?}, seen {said:?}"
+    );
     let turns = |line: &String| {
         line.strip_suffix(" turns")
             .and_then(|n| n.parse::<u64>().ok())
