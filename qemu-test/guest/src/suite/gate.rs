@@ -6,7 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Instant;
 
 use anyhow::{bail, ensure, Context, Result};
@@ -22,7 +22,7 @@ use rustix::process::{
 use rustix::system::delete_module;
 use rustix::thread::{unshare_unsafe, UnshareFlags};
 use rustix::time::{clock_gettime, ClockId};
-use scenarios::MODULE_DIR;
+use scenarios::{BPFTOOL, MODULE_DIR, OBJECTS_DIR};
 
 use super::signed::{file, is_older, keyring, keyring_with_key, load_from_user_space};
 use crate::bpf::{self, Ids};
@@ -1208,6 +1208,189 @@ pub fn gate_says_when_no_prog_is_asked() -> Result<()> {
             .any(|seen| seen.starts_with("gate: progs are not asked")),
         "expected {line:?}, seen {lines:?}"
     );
+    Ok(())
+}
+
+/// Has bpftool load an object, for a file in bpffs.
+fn load_object(name: &str) -> Result<Output> {
+    mount_bpffs(MNT)?;
+    let (object, file) = (format!("{OBJECTS_DIR}/{name}.o"), format!("{MNT}/{name}"));
+    Command::new(BPFTOOL)
+        .args(["prog", "load", &object, &file])
+        .output()
+        .context(BPFTOOL)
+}
+
+pub fn no_timer_loads_progs() -> Result<()> {
+    let output = load_object("loads_by_timer")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        !output.status.success() && said.contains("sleepable helper bpf_sys_bpf"),
+        "expected the verifier to refuse what may sleep, seen {output:?}"
+    );
+    Ok(())
+}
+
+pub fn gate_cannot_end_work_from_before_the_seal() -> Result<()> {
+    let mut gate = Gate::open("")?;
+    let output = load_object("loads_by_work")?;
+    ensure!(output.status.success(), "bpftool: {output:?}");
+    let path = CString::new(format!("{MNT}/loads_by_work"))?;
+    // SAFETY: the path ends with NUL.
+    let prog = answer_of(unsafe { sys::bpf_obj_get(path.as_ptr()) })?;
+    let answer = run(&prog)?;
+    ensure!(answer == 0, "starting work: expected 0, seen {answer}");
+    gate.seal()?;
+    expect_errno("starting it", run(&prog), Errno::PERM)?;
+    let globals = bpf::map_info("loads_by.bss")?.id;
+    let globals = MapHandle::from_map_id(globals)?;
+    let zero = 0_u32.to_ne_bytes();
+    let mut value = globals.lookup(&zero, MapFlags::ANY)?.context("a value")?;
+    // `go` comes first.
+    value[..4].copy_from_slice(&1_u32.to_ne_bytes());
+    globals.update(&zero, &value, MapFlags::ANY)?;
+    let number = |name| -> Result<i32> {
+        let bytes = bpf::global("loads_by.bss", name)?;
+        Ok(i32::from_ne_bytes(
+            bytes.try_into().ok().context("4 bytes")?,
+        ))
+    };
+    eventually(|| {
+        let answer = number("answer")?;
+        ensure!(
+            answer > 0,
+            "a prog loaded by work: expected an fd, seen {answer}"
+        );
+        Ok(())
+    })?;
+    let pid = number("pid")?;
+    let comm = fs::read_to_string(format!("/proc/{pid}/comm"))?;
+    ensure!(
+        comm.starts_with("kworker"),
+        "expected a worker, seen {comm}"
+    );
+    gate.still_refuses_progs()
+}
+
+/// KiB of memory that could be had.
+fn available() -> Result<u64> {
+    let text = fs::read_to_string("/proc/meminfo")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    Ok(number.context("MemAvailable")?.parse()?)
+}
+
+/// A process that holds all memory but so many KiB.
+fn hog(leave: u64) -> Result<Waiting> {
+    let hog = fork(|| {
+        let mut held = Vec::new();
+        while available()? > leave {
+            held.push(vec![1_u8; 256 << 10]);
+        }
+        loop {
+            std::hint::black_box(&held);
+            std::thread::park();
+        }
+    })?;
+    let hog = Waiting(hog);
+    eventually(|| {
+        let left = available()?;
+        ensure!(left <= leave + 512, "expected {leave} KiB, seen {left}");
+        Ok(())
+    })?;
+    Ok(hog)
+}
+
+pub fn gate_attaches_whole_or_not_at_all_when_memory_is_short() -> Result<()> {
+    need_bpf_lsm()?;
+    drop(bpf::prog("first", None)?);
+    let path = format!("{MODULE_DIR}/gate.ko");
+    let before = (fds()?, Ids::now());
+    let parts = || {
+        let own = Ids::now().since(&before.1);
+        (own.links.len(), own.progs.len(), own.maps.len())
+    };
+    insmod(&path)?.context("with memory")?;
+    let whole = parts();
+    rmmod("gate")?;
+    bpf::expect_nothing_since(&before.1, "rmmod gate")?;
+    let mut ends = [0; 3];
+    for round in 0..24 {
+        let hog = hog((24 - round) << 9)?;
+        // The kernel takes this one for what has to end.
+        let insmod = fork(|| {
+            fs::write("/proc/self/oom_score_adj", "1000")?;
+            insmod(&path)?.context("insmod")
+        })?;
+        let ended = waitpid(Some(insmod), WaitOptions::empty())?;
+        drop(hog);
+        let (_, status) = ended.context("insmod")?;
+        let is_loaded = Path::new("/sys/module/gate").exists();
+        ensure!(
+            is_loaded || status.exit_status() != Some(0),
+            "round {round}: insmod has succeeded and there is no gate"
+        );
+        if is_loaded {
+            ensure!(
+                parts() == whole && Path::new(DEVICE).exists(),
+                "round {round}: expected {whole:?} links, progs and maps, seen {:?}",
+                parts()
+            );
+            rmmod("gate")?;
+        }
+        bpf::expect_nothing_since(&before.1, "a round")?;
+        expect_fds(&before.0, "a round")?;
+        let end = match status.terminating_signal() {
+            _ if is_loaded => 0,
+            None => 1,
+            Some(_) => 2,
+        };
+        ends[end] += 1;
+    }
+    let [whole, refused, killed] = ends;
+    note(&format!(
+        "whole {whole} times, refused {refused}, insmod killed {killed}"
+    ));
+    ensure!(
+        whole > 0 && refused + killed > 0,
+        "expected both ends, seen {ends:?}"
+    );
+    Ok(())
+}
+
+/// Built in, that `text` was said before init was run.
+fn expect_before_init(text: &str) -> Result<()> {
+    let lines = dmesg()?;
+    let line = |text: &str| {
+        let at = lines.iter().position(|line| line.contains(text));
+        at.with_context(|| format!("expected a message with {text:?}, seen none"))
+    };
+    ensure!(
+        line(text)? < line("Run /init as init process")?,
+        "expected {text:?} before init is run, seen the other order"
+    );
+    Ok(())
+}
+
+pub fn gate_is_sealed_before_init_which_obeys_it() -> Result<()> {
+    expect_before_init("gate: sealed")?;
+    expect_device("sealed\n")?;
+    ensure!(std::process::id() == 1, "expected to be init");
+    let mut gate = Gate {
+        messages: Messages::from_now()?,
+        said: Vec::new(),
+        before: Vec::new(),
+    };
+    gate.still_refuses_progs()?;
+    // That rule is left out by Kconfig.
+    Waiting::of(1000)?.attach().context("a process of a user")?;
+    gate.still_refuses_progs()
+}
+
+pub fn gate_is_not_there_before_init_with_rescue() -> Result<()> {
+    expect_before_init("gate: rescue=1: not sealed")?;
+    ensure!(!Path::new(DEVICE).exists(), "expected no {DEVICE}");
+    unsigned_prog().context("a prog")?;
     Ok(())
 }
 
