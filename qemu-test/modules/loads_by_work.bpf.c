@@ -24,7 +24,7 @@ extern int bpf_wq_start(struct bpf_wq *wq, unsigned int flags) __ksym;
 
 /* Set by the test: now is later. */
 __u32 go;
-/* What BPF_PROG_LOAD has given, and in which task; 0 before. */
+/* What BPF_PROG_LOAD has given, and then in which task. A thread of the kernel has fd 0 free. */
 __s32 answer;
 __u32 pid;
 
@@ -54,8 +54,8 @@ static int work(void *map, int *key, void *value)
 		bpf_wq_start(&job->work, 0);
 		return 0;
 	}
-	pid = bpf_get_current_pid_tgid() >> 32;
 	answer = load_prog();
+	pid = bpf_get_current_pid_tgid() >> 32;
 	return 0;
 }
 
