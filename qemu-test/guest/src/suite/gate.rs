@@ -1307,16 +1307,16 @@ pub fn gate_attaches_whole_or_not_at_all_when_memory_is_short() -> Result<()> {
     rmmod("gate")?;
     bpf::expect_nothing_since(&before.1, "rmmod gate")?;
     let mut ends = [0; 3];
-    // All that is said to be there, and then more.
+    // All but a little, and then more.
     let mut hogs = vec![hog("-900", || {
         let mut held = Vec::new();
-        while let more @ 1.. = available()?.saturating_sub(1024) {
+        while let more @ 1.. = available()?.saturating_sub(16 << 10) {
             held.push(vec![1; (more as usize) << 10]);
         }
         Ok(held)
     })?];
-    for round in 0..16 {
-        hogs.push(hog("500", || Ok(vec![vec![1; 1 << 20]]))?);
+    for round in 0..12 {
+        hogs.push(hog("500", || Ok(vec![vec![1; 2 << 20]]))?);
         // The kernel takes this one for what has to end.
         let insmod = fork(|| {
             fs::write("/proc/self/oom_score_adj", "1000")?;
