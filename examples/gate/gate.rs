@@ -4,7 +4,8 @@
 //! it is used.
 //!
 //! It is open until it is sealed, by `seal=1` or by a `1` written to `/dev/gate`, and unloads like
-//! any module. From then on it stays until the machine goes down.
+//! any module. From then on it stays until the machine goes down. Built in, it is there before init
+//! runs.
 
 #![deny(unsafe_code)]
 
@@ -38,6 +39,8 @@ use gate::{
     Bss,
     Gate as Object, //
 };
+#[cfg(not(MODULE))]
+use kernel::sync::SetOnce;
 use kernel::{
     fmt,
     fs::{
@@ -72,6 +75,8 @@ use kernel::{
         WorkItem, //
     }, //
 };
+#[cfg(not(MODULE))]
+use lskel::initcall::late_initcall_sync;
 use lskel::{
     param_value,
     Function,
@@ -83,7 +88,7 @@ use lskel::{
 };
 
 module! {
-    type: Gate,
+    type: GateModule,
     name: "gate",
     authors: ["The bpf_preload_rs developers"],
     description: "Boot policy in BPF that root cannot take off once it is sealed",
@@ -124,8 +129,8 @@ struct Gate {
     _attached: Attached,
 }
 
-impl kernel::Module for Gate {
-    fn init(module: &'static ThisModule) -> Result<Self> {
+impl Gate {
+    fn new(module: &'static ThisModule) -> Result<Self> {
         let attached = Attached::new(module)?;
         let options = MiscDeviceOptions { name: c"gate" };
         let device = KBox::pin_init(MiscDeviceRegistration::register(options), GFP_KERNEL)
@@ -142,6 +147,36 @@ impl kernel::Module for Gate {
     }
 }
 
+/// As a module: there from when it is loaded.
+struct GateModule {
+    _gate: Option<Gate>,
+}
+
+impl kernel::Module for GateModule {
+    fn init(module: &'static ThisModule) -> Result<Self> {
+        Ok(Self {
+            // Built in, this is too early: nothing can be attached yet.
+            _gate: if cfg!(MODULE) {
+                Some(Gate::new(module)?)
+            } else {
+                None
+            },
+        })
+    }
+}
+
+/// Built in: there for good.
+#[cfg(not(MODULE))]
+static BUILT_IN: SetOnce<Gate> = SetOnce::new();
+
+#[cfg(not(MODULE))]
+fn start_built_in() -> Result {
+    BUILT_IN.populate(Gate::new(&THIS_MODULE)?);
+    Ok(())
+}
+#[cfg(not(MODULE))]
+late_initcall_sync!(start_built_in);
+
 struct Attached {
     state: Arc<State>,
     _filled: Filled<State>,
@@ -154,16 +189,37 @@ impl Attached {
         let mut skel = Skeleton::<Object>::open();
         let rodata = skel.globals_mut(globals::rodata).map_err(said)?;
 
-        for (rule, value) in rodata.rules.iter_mut().zip([
-            param_value::<u8>(module_parameters::progs.value()),
-            param_value::<u8>(module_parameters::modules.value()),
-            param_value::<u8>(module_parameters::kexec.value()),
-            param_value::<u8>(module_parameters::memory.value()),
-            param_value::<u8>(module_parameters::kprobes.value()),
-            param_value::<u8>(module_parameters::ptrace.value()),
-            param_value::<u8>(module_parameters::updates.value()),
+        for (rule, (value, left_out)) in rodata.rules.iter_mut().zip([
+            (
+                param_value::<u8>(module_parameters::progs.value()),
+                cfg!(without_progs),
+            ),
+            (
+                param_value::<u8>(module_parameters::modules.value()),
+                cfg!(without_modules),
+            ),
+            (
+                param_value::<u8>(module_parameters::kexec.value()),
+                cfg!(without_kexec),
+            ),
+            (
+                param_value::<u8>(module_parameters::memory.value()),
+                cfg!(without_memory),
+            ),
+            (
+                param_value::<u8>(module_parameters::kprobes.value()),
+                cfg!(without_kprobes),
+            ),
+            (
+                param_value::<u8>(module_parameters::ptrace.value()),
+                cfg!(without_ptrace),
+            ),
+            (
+                param_value::<u8>(module_parameters::updates.value()),
+                cfg!(without_updates),
+            ),
         ]) {
-            rule.set(value);
+            rule.set(if left_out { 0 } else { value });
         }
         rodata.verdicts.set(SIGNATURES_COVER_MAPS.into());
         rodata

@@ -11,7 +11,7 @@ use crate::run::{Bench, FAILED};
 use crate::vm::{Disk, Error, Passed};
 
 /// A quiet machine takes 20 to 40 s for each.
-const BOOT_LIMIT: Duration = Duration::from_secs(400);
+const BOOT_LIMIT: Duration = Duration::from_secs(800);
 const RUN_LIMIT: Duration = Duration::from_secs(300);
 
 /// What is booted, and which tests qemu-test/distro/guest runs in it.

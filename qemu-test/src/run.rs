@@ -14,7 +14,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use lskel_gen::skeleton::ByteOrder;
 use scenarios::{
     is_debug, mode, End, Need, Scenario, APART, BLOB, BPFTOOL, C_MODULE, FOREIGN_BLOB, GALLERY,
-    MODULE_DIR, OTHER_SHARD, SCENARIOS, SELFTEST, SHORT, SIGNED_DIR, SIGNING_BPFTOOL, SS,
+    MODULE_DIR, OBJECTS_DIR, OTHER_SHARD, SCENARIOS, SELFTEST, SHORT, SIGNED_DIR, SIGNING_BPFTOOL, SS,
 };
 
 use crate::corpus;
@@ -306,9 +306,17 @@ impl Bench {
                             format!("{SIGNED_DIR}/key"),
                             &folder.join("signed_progs.key"),
                         )?;
-                        let object = signed::object(kernel.machine.byte_order)?;
+                        let object = signed::object(
+                            "iterators/iterators.bpf.c",
+                            kernel.machine.byte_order,
+                        )?;
                         initramfs.bytes(format!("{SIGNED_DIR}/iterators.o"), &object);
                     }
+                }
+                Need::Object(name) => {
+                    let source = format!("qemu-test/modules/{name}.bpf.c");
+                    let object = signed::object(&source, kernel.machine.byte_order)?;
+                    initramfs.bytes(format!("{OBJECTS_DIR}/{name}.o"), &object);
                 }
                 Need::TwoCpus
                 | Need::OwnBoot

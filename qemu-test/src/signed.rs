@@ -16,9 +16,9 @@ fn data(object: &str, order: ByteOrder) -> Result<Vec<u8>> {
     fs::read(&path).with_context(|| format!("reading {path}"))
 }
 
-/// The object of the module's iterators, as libbpf and bpftool take it.
-pub fn object(order: ByteOrder) -> Result<Vec<u8>> {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../iterators/iterators.bpf.c");
+/// The object of a `foo.bpf.c` of this checkout, as libbpf and bpftool take it.
+pub fn object(source: &str, order: ByteOrder) -> Result<Vec<u8>> {
+    let source = format!("{}/../{source}", env!("CARGO_MANIFEST_DIR"));
     let compiler = Compiler {
         clang: "clang".into(),
         cflags: Vec::new(),

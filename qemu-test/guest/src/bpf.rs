@@ -250,7 +250,7 @@ pub fn map(name: &str) -> Result<MapHandle> {
     Ok(MapHandle::from_map_id(map_info(name)?.id)?)
 }
 
-fn map_info(name: &str) -> Result<MapInfo> {
+pub fn map_info(name: &str) -> Result<MapInfo> {
     MapInfoIter::default()
         .find(|info| info.name.to_string_lossy() == name)
         .with_context(|| format!("expected a map {name}, seen none"))

@@ -60,6 +60,9 @@ pub const APART: &str = "/apart";
 /// Folder of the initramfs with what is signed there, and the key's certificate.
 pub const SIGNED_DIR: &str = "/signed";
 
+/// Folder of the initramfs with objects for libbpf.
+pub const OBJECTS_DIR: &str = "/objects";
+
 /// graft/selftest in the initramfs.
 pub const SELFTEST: &str = "/selftest.sh";
 
@@ -112,6 +115,8 @@ pub enum Need {
     /// bpftool of the kernel's own source, at [`SIGNING_BPFTOOL`] if the archive has it, with the key and an object in
     /// [`SIGNED_DIR`].
     SigningBpftool,
+    /// The object of a source in qemu-test/modules, by its name, in [`OBJECTS_DIR`].
+    Object(&'static str),
     /// Words for the kernel's command line: with them it has a boot of its own.
     Cmdline(&'static str),
     /// The debug kernel.
@@ -312,6 +317,10 @@ macro_rules! each_scenario {
                 [TestModule("gate"), TestModule("sockets")];
             gate_is_not_sealed_with_rescue, Passes, [TestModule("gate")];
             gate_says_when_no_prog_is_asked, Passes, [TestModule("gate"), Cmdline("lsm=landlock")];
+            gate_cannot_end_work_from_before_the_seal, Passes,
+                [TestModule("gate"), Bpftool, Object("loads_by_work")];
+            no_timer_loads_progs, Passes, [Bpftool, Object("loads_by_timer")];
+            gate_attaches_whole_or_not_at_all_when_memory_is_short, Passes, [TestModule("gate")];
             gate_cannot_undo_what_was_open_before_the_seal, Passes, [TestModule("gate")];
             // The gallery: qemu-test/gallery/README.md has a table of its entries.
             gallery_hash_counts_by_the_name_of_the_task, Passes, [TestModule("lskel_gallery")];
@@ -528,6 +537,10 @@ macro_rules! each_scenario {
                 [Builtin("early"), Cmdline("kunit.enable=0 scheduler.enable=1 scheduler.slice_ms=7")];
             a_scheduler_that_is_built_in_waits_to_be_asked_for, Passes,
                 [Builtin("early"), Cmdline("kunit.enable=0")];
+            gate_is_sealed_before_init_which_obeys_it, Passes,
+                [Builtin("early"), Cmdline("kunit.enable=0 gate.seal=1")];
+            gate_is_not_there_before_init_with_rescue, Passes,
+                [Builtin("early"), Cmdline("kunit.enable=0 gate.seal=1 gate.rescue=1")];
             signed_progs_are_there_before_init_under_a_policy_that_lets_in_no_others, Passes,
                 [Builtin("signed"), Cmdline("kunit.enable=0 bpf_preload_rs.keyring=0")];
             unsigned_progs_are_refused_before_init_where_kconfig_says_so, Passes,

@@ -6,7 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Instant;
 
 use anyhow::{bail, ensure, Context, Result};
@@ -16,13 +16,13 @@ use rustix::io::Errno;
 use rustix::mm::{mmap_anonymous, munmap, ProtFlags};
 use rustix::mount::{mount, MountFlags};
 use rustix::process::{
-    kill_process, pidfd_getfd, pidfd_open, waitpid, Pid, PidfdFlags, PidfdGetfdFlags, Signal,
+    getpid, kill_process, pidfd_getfd, pidfd_open, waitpid, Pid, PidfdFlags, PidfdGetfdFlags, Signal,
     WaitOptions,
 };
 use rustix::system::delete_module;
 use rustix::thread::{unshare_unsafe, UnshareFlags};
 use rustix::time::{clock_gettime, ClockId};
-use scenarios::MODULE_DIR;
+use scenarios::{BPFTOOL, MODULE_DIR, OBJECTS_DIR};
 
 use super::signed::{file, is_older, keyring, keyring_with_key, load_from_user_space};
 use crate::bpf::{self, Ids};
@@ -1211,6 +1211,192 @@ pub fn gate_says_when_no_prog_is_asked() -> Result<()> {
             .any(|seen| seen.starts_with("gate: progs are not asked")),
         "expected {line:?}, seen {lines:?}"
     );
+    Ok(())
+}
+
+/// Has bpftool load an object, for a file in bpffs.
+fn load_object(name: &str) -> Result<Output> {
+    mount_bpffs(MNT)?;
+    let (object, file) = (format!("{OBJECTS_DIR}/{name}.o"), format!("{MNT}/{name}"));
+    Command::new(BPFTOOL)
+        .args(["prog", "load", &object, &file])
+        .output()
+        .context(BPFTOOL)
+}
+
+pub fn no_timer_loads_progs() -> Result<()> {
+    let output = load_object("loads_by_timer")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        !output.status.success() && said.contains("sleepable helper bpf_sys_bpf"),
+        "expected the verifier to refuse what may sleep, seen {output:?}"
+    );
+    Ok(())
+}
+
+pub fn gate_cannot_end_work_from_before_the_seal() -> Result<()> {
+    let mut gate = Gate::open("")?;
+    let output = load_object("loads_by_work")?;
+    ensure!(output.status.success(), "bpftool: {output:?}");
+    let path = CString::new(format!("{MNT}/loads_by_work"))?;
+    // SAFETY: the path ends with NUL.
+    let prog = answer_of(unsafe { sys::bpf_obj_get(path.as_ptr()) })?;
+    // Nothing is done for a map that user space does not hold.
+    let _jobs = MapHandle::from_map_id(bpf::map_info("jobs")?.id)?;
+    let answer = run(&prog)?;
+    ensure!(answer == 0, "starting work: expected 0, seen {answer}");
+    gate.seal()?;
+    expect_errno("starting it", run(&prog), Errno::PERM)?;
+    let globals = bpf::map_info("loads_by.bss")?.id;
+    let globals = MapHandle::from_map_id(globals)?;
+    let zero = 0_u32.to_ne_bytes();
+    let mut value = globals.lookup(&zero, MapFlags::ANY)?.context("a value")?;
+    // `go` comes first.
+    value[..4].copy_from_slice(&1_u32.to_ne_bytes());
+    globals.update(&zero, &value, MapFlags::ANY)?;
+    let number = |name| -> Result<i32> {
+        let bytes = bpf::global("loads_by.bss", name)?;
+        Ok(i32::from_ne_bytes(
+            bytes.try_into().ok().context("4 bytes")?,
+        ))
+    };
+    let mut pid = 0;
+    eventually(|| {
+        pid = number("pid")?;
+        ensure!(pid != 0, "the work is not done yet");
+        Ok(())
+    })?;
+    let answer = number("answer")?;
+    ensure!(answer >= 0, "expected an fd, seen {answer}");
+    let comm = fs::read_to_string(format!("/proc/{pid}/comm"))?;
+    ensure!(
+        comm.starts_with("kworker"),
+        "expected a worker, seen {comm}"
+    );
+    gate.still_refuses_progs()
+}
+
+/// KiB of memory that could be had.
+fn available() -> Result<u64> {
+    let text = fs::read_to_string("/proc/meminfo")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    Ok(number.context("MemAvailable")?.parse()?)
+}
+
+/// A process that holds memory: `take` gives it. The kernel ends those with a high `score` first.
+fn hog(score: &str, take: impl FnOnce() -> Result<Vec<Vec<u8>>>) -> Result<Waiting> {
+    let hog = fork(|| {
+        fs::write("/proc/self/oom_score_adj", score)?;
+        let held = take()?;
+        // Says that it has it, and keeps it.
+        kill_process(getpid(), Signal::STOP)?;
+        drop(held);
+        Ok(())
+    })?;
+    waitpid(Some(hog), WaitOptions::UNTRACED)?;
+    Ok(Waiting(hog))
+}
+
+pub fn gate_attaches_whole_or_not_at_all_when_memory_is_short() -> Result<()> {
+    need_bpf_lsm()?;
+    drop(bpf::prog("first", None)?);
+    let path = format!("{MODULE_DIR}/gate.ko");
+    let before = (fds()?, Ids::now());
+    // Maps and progs of the loader go a moment later.
+    let links = || Ids::now().since(&before.1).links.len();
+    insmod(&path)?.context("with memory")?;
+    let whole = links();
+    rmmod("gate")?;
+    bpf::expect_nothing_since(&before.1, "rmmod gate")?;
+    let mut ends = [0; 3];
+    // All but a little, and then more.
+    let mut hogs = vec![hog("-900", || {
+        let mut held = Vec::new();
+        while let more @ 1.. = available()?.saturating_sub(16 << 10) {
+            held.push(vec![1; (more as usize) << 10]);
+        }
+        Ok(held)
+    })?];
+    for round in 0..12 {
+        hogs.push(hog("500", || Ok(vec![vec![1; 2 << 20]]))?);
+        // The kernel takes this one for what has to end.
+        let insmod = fork(|| {
+            fs::write("/proc/self/oom_score_adj", "1000")?;
+            insmod(&path)?.context("insmod")
+        })?;
+        let ended = waitpid(Some(insmod), WaitOptions::empty())?;
+        let (_, status) = ended.context("insmod")?;
+        let is_loaded = Path::new("/sys/module/gate").exists();
+        ensure!(
+            is_loaded || status.exit_status() != Some(0),
+            "round {round}: insmod has succeeded and there is no gate"
+        );
+        if is_loaded {
+            ensure!(
+                links() == whole && Path::new(DEVICE).exists(),
+                "round {round}: expected {whole} links and {DEVICE}, seen {}",
+                links()
+            );
+            rmmod("gate")?;
+        }
+        bpf::expect_nothing_since(&before.1, "a round")?;
+        expect_fds(&before.0, "a round")?;
+        let end = match status.terminating_signal() {
+            _ if is_loaded => 0,
+            None => 1,
+            Some(_) => 2,
+        };
+        ends[end] += 1;
+        note(&format!(
+            "round {round}: {}",
+            ["loaded", "refused", "insmod killed"][end]
+        ));
+    }
+    let [loaded, refused, killed] = ends;
+    note(&format!(
+        "loaded {loaded} times, refused {refused}, insmod killed {killed}"
+    ));
+    ensure!(
+        loaded > 0 && refused + killed > 0,
+        "expected both ends, seen {ends:?}"
+    );
+    Ok(())
+}
+
+/// Built in, that `text` was said before init was run.
+fn expect_before_init(text: &str) -> Result<()> {
+    let lines = dmesg()?;
+    let line = |text: &str| {
+        let at = lines.iter().position(|line| line.contains(text));
+        at.with_context(|| format!("expected a message with {text:?}, seen none"))
+    };
+    ensure!(
+        line(text)? < line("Run /init as init process")?,
+        "expected {text:?} before init is run, seen the other order"
+    );
+    Ok(())
+}
+
+pub fn gate_is_sealed_before_init_which_obeys_it() -> Result<()> {
+    expect_before_init("gate: sealed")?;
+    expect_device("sealed\n")?;
+    ensure!(std::process::id() == 1, "expected to be init");
+    let mut gate = Gate {
+        messages: Messages::from_now()?,
+        said: Vec::new(),
+        before: Vec::new(),
+    };
+    gate.still_refuses_progs()?;
+    // That rule is left out by Kconfig.
+    Waiting::of(1000)?.attach().context("a process of a user")?;
+    gate.still_refuses_progs()
+}
+
+pub fn gate_is_not_there_before_init_with_rescue() -> Result<()> {
+    expect_before_init("gate: rescue=1: not sealed")?;
+    ensure!(!Path::new(DEVICE).exists(), "expected no {DEVICE}");
+    unsigned_prog().context("a prog")?;
     Ok(())
 }
 
