@@ -14,7 +14,8 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use lskel_gen::skeleton::ByteOrder;
 use scenarios::{
     is_debug, mode, End, Need, Scenario, APART, BLOB, BPFTOOL, C_MODULE, FOREIGN_BLOB, GALLERY,
-    MODULE_DIR, OBJECTS_DIR, OTHER_SHARD, SCENARIOS, SELFTEST, SHORT, SIGNED_DIR, SIGNING_BPFTOOL, SS,
+    MODULE_DIR, OBJECTS_DIR, OTHER_SHARD, SCENARIOS, SELFTEST, SHORT, SIGNED_DIR, SIGNING_BPFTOOL,
+    SS,
 };
 
 use crate::corpus;
@@ -306,10 +307,8 @@ impl Bench {
                             format!("{SIGNED_DIR}/key"),
                             &folder.join("signed_progs.key"),
                         )?;
-                        let object = signed::object(
-                            "iterators/iterators.bpf.c",
-                            kernel.machine.byte_order,
-                        )?;
+                        let object =
+                            signed::object("iterators/iterators.bpf.c", kernel.machine.byte_order)?;
                         initramfs.bytes(format!("{SIGNED_DIR}/iterators.o"), &object);
                     }
                 }

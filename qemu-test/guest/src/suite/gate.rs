@@ -16,8 +16,8 @@ use rustix::io::Errno;
 use rustix::mm::{mmap_anonymous, munmap, ProtFlags};
 use rustix::mount::{mount, MountFlags};
 use rustix::process::{
-    getpid, kill_process, pidfd_getfd, pidfd_open, waitpid, Pid, PidfdFlags, PidfdGetfdFlags, Signal,
-    WaitOptions,
+    getpid, kill_process, pidfd_getfd, pidfd_open, waitpid, Pid, PidfdFlags, PidfdGetfdFlags,
+    Signal, WaitOptions,
 };
 use rustix::system::delete_module;
 use rustix::thread::{unshare_unsafe, UnshareFlags};
@@ -1279,7 +1279,9 @@ pub fn gate_cannot_end_work_from_before_the_seal() -> Result<()> {
 /// KiB of memory that could be had.
 fn available() -> Result<u64> {
     let text = fs::read_to_string("/proc/meminfo")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"));
     let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
     Ok(number.context("MemAvailable")?.parse()?)
 }
