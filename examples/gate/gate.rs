@@ -154,8 +154,11 @@ struct GateModule {
 
 impl kernel::Module for GateModule {
     fn init(module: &'static ThisModule) -> Result<Self> {
+        // Built in, this is too early: nothing can be attached yet.
+        #[cfg(not(MODULE))]
+        OWNER.populate(module);
+
         Ok(Self {
-            // Built in, this is too early: nothing can be attached yet.
             _gate: if cfg!(MODULE) {
                 Some(Gate::new(module)?)
             } else {
@@ -165,13 +168,17 @@ impl kernel::Module for GateModule {
     }
 }
 
+/// Built in: what `init` was told.
+#[cfg(not(MODULE))]
+static OWNER: SetOnce<&'static ThisModule> = SetOnce::new();
+
 /// Built in: there for good.
 #[cfg(not(MODULE))]
 static BUILT_IN: SetOnce<Gate> = SetOnce::new();
 
 #[cfg(not(MODULE))]
 fn start_built_in() -> Result {
-    BUILT_IN.populate(Gate::new(&THIS_MODULE)?);
+    BUILT_IN.populate(Gate::new(OWNER.copy().ok_or(ENODEV)?)?);
     Ok(())
 }
 #[cfg(not(MODULE))]
