@@ -1320,8 +1320,10 @@ pub fn gate_attaches_whole_or_not_at_all_when_memory_is_short() -> Result<()> {
         }
         Ok(held)
     })?];
-    for round in 0..12 {
-        hogs.push(hog("500", || Ok(vec![vec![1; 2 << 20]]))?);
+    for round in 0..40 {
+        // What is no longer there in large pieces goes in small ones.
+        let size = [2 << 20, 256 << 10][round % 2];
+        hogs.push(hog("500", || Ok(vec![vec![1; size]]))?);
         // The kernel takes this one for what has to end.
         let insmod = fork(|| {
             fs::write("/proc/self/oom_score_adj", "1000")?;
@@ -1354,6 +1356,9 @@ pub fn gate_attaches_whole_or_not_at_all_when_memory_is_short() -> Result<()> {
             "round {round}: {}",
             ["loaded", "refused", "insmod killed"][end]
         ));
+        if ends[1] + ends[2] == 3 {
+            break;
+        }
     }
     let [loaded, refused, killed] = ends;
     note(&format!(
