@@ -211,6 +211,11 @@ make_key() {
 		-outform "${4:-DER}" -out "$2" -keyout "$1.new" </dev/null) && chmod 644 "$2" && mv "$1.new" "$1"
 }
 
+# parts_for_graft DIR: copies the parts of KERNEL_SOURCE that scripts/graft touches.
+parts_for_graft() {
+	tar -C "$KERNEL_SOURCE" -cf - Makefile MAINTAINERS Documentation/bpf rust kernel/bpf samples/rust tools/testing/selftests/rust | tar -C "$1" -xf -
+}
+
 # clang_args KDIR: what make has to be told for a kernel that was built with clang.
 clang_args() { ! grep -qx CONFIG_CC_IS_CLANG=y "$1/include/config/auto.conf" || echo LLVM=1; }
 
