@@ -4,6 +4,7 @@
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include "load_prog.h"
 
 struct alarm {
 	struct bpf_timer timer;
@@ -17,24 +18,6 @@ struct {
 } alarms SEC(".maps");
 
 __s32 answer;
-
-char gpl[4] = "GPL";
-struct bpf_insn insns[2] = {
-	{ .code = BPF_ALU64 | BPF_MOV | BPF_K },
-	{ .code = BPF_JMP | BPF_EXIT },
-};
-
-static long load_prog(void)
-{
-	union bpf_attr attr = {
-		.prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
-		.insn_cnt = 2,
-		.insns = (unsigned long)insns,
-		.license = (unsigned long)gpl,
-	};
-
-	return bpf_sys_bpf(BPF_PROG_LOAD, &attr, sizeof(attr));
-}
 
 static int ring(void *map, int *key, void *value)
 {

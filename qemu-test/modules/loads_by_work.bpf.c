@@ -4,6 +4,7 @@
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include "load_prog.h"
 
 struct job {
 	struct bpf_wq work;
@@ -27,24 +28,6 @@ __u32 go;
 /* What BPF_PROG_LOAD has given, and then in which task. A thread of the kernel has fd 0 free. */
 __s32 answer;
 __u32 pid;
-
-char gpl[4] = "GPL";
-struct bpf_insn insns[2] = {
-	{ .code = BPF_ALU64 | BPF_MOV | BPF_K },
-	{ .code = BPF_JMP | BPF_EXIT },
-};
-
-static long load_prog(void)
-{
-	union bpf_attr attr = {
-		.prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
-		.insn_cnt = 2,
-		.insns = (unsigned long)insns,
-		.license = (unsigned long)gpl,
-	};
-
-	return bpf_sys_bpf(BPF_PROG_LOAD, &attr, sizeof(attr));
-}
 
 static int work(void *map, int *key, void *value)
 {

@@ -24,6 +24,7 @@ use crate::kernel::{dmesg, eventually, expect_fds, fds, insmod, module_file, mou
 use crate::ktap::note;
 use crate::start::{now, start};
 use crate::suite::gallery::{expect_state, expect_turns, sched_ext, work};
+use crate::suite::gate::expect_before_init;
 use crate::suite::read::table;
 use crate::suite::signed::expect_verdict;
 use crate::user::install_commands;
@@ -496,15 +497,7 @@ pub fn a_scheduler_is_enabled_before_init_for_who_asks_for_it() -> Result<()> {
         seen == 7_000_000_u64.to_ne_bytes(),
         "slice: expected 7 ms, seen {seen:?}"
     );
-    let lines = dmesg()?;
-    let line = |text: &str| {
-        let at = lines.iter().position(|line| line.contains(text));
-        at.with_context(|| format!("expected a message with {text:?}, seen none"))
-    };
-    ensure!(
-        line("BPF scheduler \"bpf_fifo\" enabled")? < line("Run /init as init process")?,
-        "expected it to be enabled before init is run, seen the other order"
-    );
+    expect_before_init("BPF scheduler \"bpf_fifo\" enabled")?;
     // For good: it is thrown out by hand.
     expect_turns()?;
     fs::write("/proc/sysrq-trigger", "S")?;

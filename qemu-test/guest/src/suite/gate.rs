@@ -1372,7 +1372,7 @@ pub fn gate_attaches_whole_or_not_at_all_when_memory_is_short() -> Result<()> {
 }
 
 /// Built in, that `text` was said before init was run.
-fn expect_before_init(text: &str) -> Result<()> {
+pub fn expect_before_init(text: &str) -> Result<()> {
     let lines = dmesg()?;
     let line = |text: &str| {
         let at = lines.iter().position(|line| line.contains(text));
