@@ -119,7 +119,7 @@ pub(super) fn on(step: Step, error: Error) -> Option<&'static str> {
             Some("the kernel needs CONFIG_DEBUG_INFO_BTF")
         }
         Step::Find { .. } | Step::FindType { .. } => {
-            Some("this kernel is too old for it, or configured without it")
+            Some("this kernel is too old for it or configured without it, or its module is not loaded")
         }
         _ if error == EPERM => {
             Some("it takes CAP_SYS_ADMIN, and no LSM or lockdown that forbids it")

@@ -78,12 +78,12 @@ pub fn gallery_names_what_the_kernel_lacks() -> Result<()> {
         (
             "missing_kfunc",
             "failed to find bpf_no_such_kfunc for prog calls_missing: ENOENT (-2): \
-             this kernel is too old for it, or configured without it",
+             this kernel is too old for it or configured without it, or its module is not loaded",
         ),
         (
             "missing_target",
             "failed to find no_such_function for prog has_no_target: ENOENT (-2): \
-             this kernel is too old for it, or configured without it",
+             this kernel is too old for it or configured without it, or its module is not loaded",
         ),
     ] {
         let seen = try_load(&[entry])?;
