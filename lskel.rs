@@ -14,9 +14,9 @@
 //!   the data afterwards: [`loader`]. What the table is made of is in [`abi`], the prog itself in
 //!   `loader.S`.
 //! - Of the loaded skeleton each prog is attached, which gives a [`Link`](crate::bpf::link::Link):
-//!   [`prog`]. Those of `SEC("syscall")` are called: [`call`]. Globals are shared with the progs
-//!   from then on: [`global`]. What is a struct of callbacks for a part of the kernel is
-//!   registered: [`ops`].
+//!   [`prog`]. Globals are shared with the progs from then on: [`global`].
+//! - Progs of `SEC("syscall")` are called: [`call`].
+//! - What is a struct of callbacks for a part of the kernel is registered: [`ops`].
 //! - What fails says so in a [`LoadError`]: the step, the errno, and what to do about it:
 //!   [`error`], [`advice`]. If the kernel refused a prog, its log goes to dmesg: [`log`].
 //!

@@ -82,6 +82,11 @@ pub(super) const NO_FPROBE: &str = "this kernel is configured without CONFIG_FPR
 pub(super) const NO_INTERFACE: &str = "is there an interface of this number?";
 pub(super) const NO_CGROUP: &str = "that is no folder of cgroup2: is it mounted there?";
 
+// What the kernel lacks.
+const NO_BTF: &str = "the kernel needs CONFIG_DEBUG_INFO_BTF";
+const IS_MISSING: &str =
+    "this kernel is too old for it or configured without it, or its module is not loaded";
+
 /// What the user can do, where the step and the errno tell.
 pub(super) fn on(step: Step, error: Error) -> Option<&'static str> {
     match step {
@@ -115,12 +120,8 @@ pub(super) fn on(step: Step, error: Error) -> Option<&'static str> {
         Step::Register(_) if error == EINVAL => {
             Some("a callback is missing, a value is not allowed, or it is registered already")
         }
-        Step::Find { .. } | Step::FindType { .. } if error == EINVAL => {
-            Some("the kernel needs CONFIG_DEBUG_INFO_BTF")
-        }
-        Step::Find { .. } | Step::FindType { .. } => {
-            Some("this kernel is too old for it or configured without it, or its module is not loaded")
-        }
+        Step::Find { .. } | Step::FindType { .. } if error == EINVAL => Some(NO_BTF),
+        Step::Find { .. } | Step::FindType { .. } => Some(IS_MISSING),
         _ if error == EPERM => {
             Some("it takes CAP_SYS_ADMIN, and no LSM or lockdown that forbids it")
         }

@@ -177,9 +177,9 @@ impl Loader {
     }
 
     /// Loads `def` with these data, which are its own but for the initial values of globals and the
-    /// sizes of maps. Gives the fd of each map, then of each prog, but for callbacks that were left
-    /// out; and the value of each struct_ops map.
+    /// sizes of maps. Gives the fd of each map, then of each prog.
     ///
+    /// Callbacks that were left out have none. The value of each struct_ops map comes with them.
     /// `HAS_OPS` is whether the object has any: what lays them out is left out of modules without.
     ///
     /// With a log, the kernel writes into it what it thinks of the `BPF_PROG_LOAD` or
@@ -254,7 +254,9 @@ impl Loader {
         filled.map(|()| fds)
     }
 
-    /// Takes the fds that the loader prog has left, and puts those of callbacks into the values.
+    /// Takes the fds that the loader prog has left.
+    ///
+    /// Those of callbacks are put into the values.
     fn take_fds<const HAS_OPS: bool>(
         &self,
         def: &ObjectDef,

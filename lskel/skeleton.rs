@@ -398,8 +398,8 @@ fn twice<T>(
 ///
 /// # Invariants
 ///
-/// `fds` are those of the maps of `def`, then those of its progs: one for each but for callbacks,
-/// which can have been left out. If `O` is an object, `def` is its own.
+/// `fds` are those of the maps of `def`, then those of its progs. If `O` is an object, `def` is its
+/// own. A callback that was left out has no fd.
 pub struct Loaded<O> {
     def: &'static ObjectDef,
     fds: KVec<Option<OwnedFd>>,
