@@ -79,7 +79,7 @@ bench: ## what it costs beside the C module, counted in instructions; JSON=1 for
 	@scripts/bench $(if $(JSON),--json) $(if $(RECORD),--record)
 
 .PHONY: patches
-patches: ## the module as a patch series for the kernel's mailing lists, checked: build/patches/
+patches: ## the module as two patch series for the kernel's mailing lists, checked: build/patches/
 	@scripts/patches
 
 .PHONY: check
