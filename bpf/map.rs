@@ -76,10 +76,22 @@ impl Map {
         unsafe { (*self.ptr.as_ptr()).id }
     }
 
-    /// Whether it has this name, of which the kernel keeps the first 15 bytes.
-    pub fn is_named(&self, name: &CStr) -> bool {
+    /// Takes a reference to the map behind `fd` if it has this name, of which the kernel keeps the
+    /// first 15 bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get_from_fd`]; `EBADF` also if it has another name.
+    #[inline]
+    pub fn get_named(fd: &OwnedFd, name: &CStr) -> Result<Self> {
+        let map = Self::get_from_fd(fd)?;
+
         // SAFETY: by the type invariants the map is there; its name is set before it has an fd.
-        is_kept_of(unsafe { &(*self.ptr.as_ptr()).name }, name)
+        if is_kept_of(unsafe { &(*map.ptr.as_ptr()).name }, name) {
+            Ok(map)
+        } else {
+            Err(EBADF)
+        }
     }
 
     /// What a struct_ops map can be told. [`None`] for another kind of map.

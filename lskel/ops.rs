@@ -167,14 +167,13 @@ impl Value {
         fd: &OwnedFd,
         name: &'static CStr,
     ) -> Result<Registered, LoadError> {
-        let map = Map::get_from_fd(fd).map_err(|e| Step::TakeFd(name).failed(e))?;
-
         // Another task with this fd table can have put another map in its place.
-        if !map.is_named(name) {
-            return Err(Step::TakeFd(name)
-                .failed(EBADF)
-                .with_advice(advice::FDS_CHANGE));
-        }
+        let map = Map::get_named(fd, name).map_err(|e| {
+            Step::TakeFd(name)
+                .failed(e)
+                .advise_if(&[EBADF], advice::FDS_CHANGE)
+        })?;
+
         match map.set_struct_ops(&self.words) {
             // It has its value from the last time.
             Err(e) if e == EBUSY && self.def.link => {}

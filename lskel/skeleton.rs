@@ -449,18 +449,13 @@ impl<O> Loaded<O> {
     /// `ENOMEM`.
     #[inline]
     pub fn map_ids(&self) -> Result<KVec<u32>, LoadError> {
-        let ids = self
-            .fds
-            .iter()
-            .flatten()
-            .zip(self.def.maps)
-            .map(|(fd, def)| match Map::get_from_fd(fd) {
-                Ok(map) if map.is_named(def.name) => Ok(map.id()),
-                Ok(_) => Err(Step::TakeFd(def.name).failed(EBADF)),
-                Err(e) => Err(Step::TakeFd(def.name).failed(e)),
-            });
+        let maps = self.fds.iter().flatten().zip(self.def.maps);
 
-        all_of(ids)
+        all_of(maps.map(|(fd, def)| {
+            Map::get_named(fd, def.name)
+                .map(|map| map.id())
+                .map_err(|e| Step::TakeFd(def.name).failed(e))
+        }))
     }
 
     /// The id of each prog that is loaded, in the object's order.
