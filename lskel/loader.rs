@@ -179,7 +179,7 @@ impl Loader {
     /// Loads `def` with these data, which are its own but for the initial values of globals and the
     /// sizes of maps. Gives the fd of each map, then of each prog.
     ///
-    /// Callbacks that were left out have none. The value of each struct_ops map comes with them.
+    /// Callbacks that were left out have none. The value of each struct_ops map comes after that.
     /// `HAS_OPS` is whether the object has any: what lays them out is left out of modules without.
     ///
     /// With a log, the kernel writes into it what it thinks of the `BPF_PROG_LOAD` or
