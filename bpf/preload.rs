@@ -214,8 +214,9 @@ impl<P: Preload> Drop for Registration<P> {
 
 /// Whether the current task is a kernel thread.
 fn is_kernel_thread() -> bool {
+    let task = kernel::current!().as_ptr();
     // SAFETY: the current task is there; only it changes this flag, when it starts.
-    let flags = unsafe { (*kernel::current!().as_ptr()).flags };
+    let flags = unsafe { (*task).flags };
 
     flags & bindings::PF_KTHREAD != 0
 }
