@@ -18,7 +18,7 @@
 //! - Progs of `SEC("syscall")` are called: [`call`].
 //! - What is a struct of callbacks for a part of the kernel is registered: [`ops`].
 //! - What fails says so in a [`LoadError`]: the step, the errno, and what to do about it:
-//!   [`error`], [`advice`]. If the kernel refused a prog, its log goes to dmesg: [`log`].
+//!   [`error`], `advice`. If the kernel refused a prog, its log goes to dmesg: `log`.
 //!
 //! ```ignore
 //! let skel = Skeleton::<Iterators>::open().load()?;

@@ -3,7 +3,7 @@
 //! The loader: a map for an object's data, and the loader prog, which walks the table in them.
 //!
 //! It serves any number of objects, one after the other. The prog and what it works on are
-//! described in [`abi`](super::abi).
+//! described in [`abi`].
 
 use super::{
     abi,
