@@ -216,6 +216,16 @@ parts_for_graft() {
 	tar -C "$KERNEL_SOURCE" -cf - Makefile MAINTAINERS Documentation/bpf rust kernel/bpf samples/rust tools/testing/selftests/rust | tar -C "$1" -xf -
 }
 
+# later_patches: the patches of the second series, in the order in which graft/later takes them out: the last one first.
+later_patches() { awk '/^= / && !seen[$2]++ { print $2 }' "$TOP/graft/later"; }
+# later_sections DIR: each section of graft/later as a file NUMBER.PATCH, and as NUMBER.PATCH.of the files that it is of.
+later_sections() {
+	mkdir "$1"
+	awk -v dir="$1" '
+		/^= / { at = dir sprintf("/%03d.", ++n) $2; print $3 >(at ".of"); next }
+		at && NF { print >at }' "$TOP/graft/later"
+}
+
 # clang_args KDIR: what make has to be told for a kernel that was built with clang.
 clang_args() { ! grep -qx CONFIG_CC_IS_CLANG=y "$1/include/config/auto.conf" || echo LLVM=1; }
 
