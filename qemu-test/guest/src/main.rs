@@ -11,6 +11,7 @@ mod port;
 mod start;
 mod suite;
 mod user;
+mod wait;
 
 use std::ffi::CString;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -91,9 +92,18 @@ fn main() {
 
 fn run(args: &[&str]) -> Result<()> {
     kernel::mount_system()?;
+    if let [mode::WAIT] = args {
+        let args = wait::for_scenario()?;
+        start(&args.iter().map(String::as_str).collect::<Vec<_>>())
+    } else {
+        start(args)
+    }
+}
+
+fn start(args: &[&str]) -> Result<()> {
     let (mode, module, rest) = match args {
         [mode, module, rest @ ..] => (*mode, *module, rest),
-        _ => bail!("expected MODE MODULE on the kernel's command line, seen {args:?}"),
+        _ => bail!("expected MODE MODULE as arguments, seen {args:?}"),
     };
     kernel::set_module(module);
     lab::start()?;
