@@ -43,6 +43,11 @@ impl Initramfs {
         self.files.insert(inside.into(), content.to_owned());
     }
 
+    /// Takes a file out.
+    pub fn remove(&mut self, inside: &str) {
+        self.files.remove(Path::new(inside));
+    }
+
     /// Adds a program of Debian's, by its path there, with the shared libraries that it needs.
     pub fn program(&mut self, inside: &str, path: &str) -> Result<()> {
         let outside = &self.in_root(path);

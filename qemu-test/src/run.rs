@@ -14,8 +14,8 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use lskel_gen::skeleton::ByteOrder;
 use scenarios::{
     is_debug, mode, End, Need, Scenario, APART, BLOB, BPFTOOL, C_MODULE, FOREIGN_BLOB, GALLERY,
-    MODULE_DIR, OBJECTS_DIR, OTHER_SHARD, SCENARIOS, SELFTEST, SHORT, SIGNED_DIR, SIGNING_BPFTOOL,
-    SS,
+    INIT, MODULE_DIR, OBJECTS_DIR, OTHER_SHARD, SCENARIOS, SELFTEST, SHORT, SIGNED_DIR,
+    SIGNING_BPFTOOL, SS,
 };
 
 use crate::corpus;
@@ -101,8 +101,6 @@ pub struct Kernel {
     c_module: Option<Module>,
     test_modules: Option<PathBuf>,
     guest: PathBuf,
-    /// The init of a snapshot.
-    waiter: PathBuf,
 }
 
 impl Kernel {
@@ -129,7 +127,6 @@ impl Kernel {
             c_module: c_module.as_deref().map(Module::read).transpose()?,
             test_modules,
             guest: PathBuf::new(),
-            waiter: PathBuf::new(),
         })
     }
 
@@ -176,14 +173,11 @@ impl Bench {
                 Some(guest) => guest.clone(),
                 None => find_guest(kernel.machine)?,
             };
-            kernel.waiter = kernel.guest.with_file_name("waiter");
-            for program in [&kernel.guest, &kernel.waiter] {
-                ensure!(
-                    program.is_file(),
-                    "there is no {}; qemu-test/README.md says how to build it",
-                    program.display()
-                );
-            }
+            ensure!(
+                kernel.guest.is_file(),
+                "there is no {}; qemu-test/README.md says how to build it",
+                kernel.guest.display()
+            );
         }
         let cannot = || format!("{} cannot be made", logs.display());
         std::fs::create_dir_all(&logs).with_context(cannot)?;
@@ -256,7 +250,7 @@ impl Bench {
             cmdline.push(DEBUG_CMDLINE.to_owned());
         }
         let mut initramfs = Initramfs::new(kernel.machine);
-        initramfs.file("/init", &kernel.guest)?;
+        initramfs.file(INIT, &kernel.guest)?;
         let module = kernel.module_name();
         for module in kernel.modules() {
             initramfs.bytes(format!("{MODULE_DIR}/{}.ko", module.name), &module.content);
@@ -389,11 +383,11 @@ impl Bench {
         let machine = format!("{}cpu{counted}", boot.cpus);
         let kind = format!("{}-{machine}", kernel.release);
         boot.snapshot = snapshots.get(&kind, || {
-            let mut waiter = Initramfs::new(kernel.machine);
-            waiter.file("/init", &kernel.waiter)?;
+            let mut initramfs = Initramfs::new(kernel.machine);
+            initramfs.file(INIT, &kernel.guest)?;
             Ok(Boot {
-                initramfs: waiter,
-                args: Vec::new(),
+                initramfs,
+                args: vec![mode::WAIT.to_owned()],
                 log: boot.log.with_file_name(format!("snapshot-{machine}.log")),
                 cmdline: boot.cmdline.clone(),
                 image: boot.image.clone(),

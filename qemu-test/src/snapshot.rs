@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Snapshots of machines that have booted, from which scenarios start in place of a boot of their own.
 //!
-//! In a snapshot PID 1 is the `waiter`, and nothing else is there but the kernel: the guest and its modules come by a
-//! virtio port when it is resumed. So a snapshot serves every scenario that wants such a machine, and a change of module
-//! or guest leaves it as good as it was. Its name has a hash of all that it was made from, and it is never written to.
+//! In a snapshot the guest waits (`mode::WAIT`), and nothing else is there but the kernel: modules, other files and the
+//! name of the scenario come by a virtio port when it is resumed. So a snapshot serves every scenario that wants such a
+//! machine. Its name has a hash of all that it was made from. Its file has the machine's memory first, which QEMU maps
+//! privately: nothing is read but what the scenario uses, and nothing is written to it.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -14,7 +15,7 @@ use std::time::SystemTime;
 use anyhow::{bail, Context, Result};
 use sha2::{Digest, Sha256};
 
-use crate::vm::{Boot, Error};
+use crate::vm::{Boot, Error, SnapshotAccess};
 
 /// A snapshot that is made at most once, while others that want it wait. [`None`] if it cannot be made.
 type Cell = OnceLock<Option<Arc<File>>>;
@@ -36,7 +37,7 @@ impl Snapshots {
     }
 
     /// The snapshot of a machine of this kind (`RELEASE`, and what sets it apart from others of that release), which
-    /// `boot` gives a boot into the waiter. [`None`] if there is none and none can be made, which is said once.
+    /// `boot` gives a boot of the guest that waits. [`None`] if there is none and none can be made, which is said once.
     pub fn get(&self, kind: &str, boot: impl FnOnce() -> Result<Boot>) -> Option<Arc<File>> {
         let cell = {
             let mut used = self.used.lock().expect("no thread panics here");
@@ -69,7 +70,7 @@ impl Snapshots {
             .suffix(".tmp")
             .tempfile_in(&self.folder)
             .with_context(cannot)?;
-        match boot.save(new.path()) {
+        match boot.save(new.as_file()) {
             Ok(()) => {}
             Err(Error::Failed(why) | Error::NotRun(why) | Error::Hung(why)) => bail!(why),
         }
@@ -107,6 +108,7 @@ fn key(boot: &Boot) -> Result<String> {
         &boot.initramfs.archive()?,
         boot.machine.qemu_version()?.as_bytes(),
         format!("{:?}", boot.command()).as_bytes(),
+        format!("{:?}", boot.snapshot_options(SnapshotAccess::Write)).as_bytes(),
     ] {
         hash.update(part.len().to_le_bytes());
         hash.update(part);

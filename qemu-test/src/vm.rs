@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::fs::{memfd_create, MemfdFlags};
 use rustix::process::{set_parent_process_death_signal, Signal};
-use scenarios::{KTAP_PORT, SCREEN_PORT, WAITER_ARGS, WAITER_READY};
+use scenarios::{mode, INIT, KTAP_PORT, SCREEN_PORT, SNAPSHOT_ARGS, SNAPSHOT_READY};
 
 use crate::console::Watchdog;
 use crate::initramfs::Initramfs;
@@ -34,6 +34,15 @@ pub enum Error {
     /// The emulator stood still before the kernel had started PID 1: nothing of ours has run.
     #[error("could not run: {0}")]
     Hung(String),
+}
+
+/// What a machine does with the file of a snapshot.
+#[derive(Clone, Copy)]
+pub enum SnapshotAccess {
+    /// Its memory is there, and what it writes to it.
+    Write,
+    /// It starts from there, and the file stays as it is.
+    Read,
 }
 
 /// A boot that ended well.
@@ -69,7 +78,7 @@ pub struct Boot {
     pub memory: u32,
     /// The kernel.
     pub image: PathBuf,
-    /// The guest's files: the initramfs, or what is sent to the waiter of a snapshot.
+    /// The guest and its files: the initramfs, or what is sent to the guest of a snapshot, which is there.
     pub initramfs: Initramfs,
     /// Where it starts in place of a boot: see [`crate::snapshot`].
     pub snapshot: Option<Arc<File>>,
@@ -120,7 +129,7 @@ struct Seen {
     said_by_qemu: String,
     /// The kernel has started PID 1.
     pid_1: bool,
-    /// The waiter waits.
+    /// The guest waits.
     ready: bool,
     /// The snapshot is written.
     saved: bool,
@@ -160,6 +169,8 @@ struct Started {
     log: File,
     events: Receiver<Event>,
     ktap: UnixStream,
+    /// QEMU's monitor, where there is a snapshot.
+    monitor: Option<UnixStream>,
 }
 
 /// QEMU, killed when this goes away.
@@ -194,9 +205,9 @@ impl Boot {
                 self.machine.cmdline,
                 self.cmdline.join(" "),
                 match &self.disk {
-                    // Those of a snapshot go to the waiter with the files.
-                    None if self.snapshot.is_some() => "rdinit=/init -- ".to_owned(),
-                    None => format!("rdinit=/init -- {}", self.args.join(" ")),
+                    // The guest of a snapshot gets them with the files.
+                    None if self.snapshot.is_some() => format!("rdinit={INIT} -- {}", mode::WAIT),
+                    None => format!("rdinit={INIT} -- {}", self.args.join(" ")),
                     Some(_) => format!("root=/dev/vda rw distro_test={}", self.args.join(",")),
                 }
             ));
@@ -230,26 +241,69 @@ impl Boot {
         Ok(fd)
     }
 
-    /// Says where the machine starts; gives the file that this takes, for QEMU's process.
-    fn start_at(&self, command: &mut Command) -> std::io::Result<Option<FdMapping>> {
-        if let Some(snapshot) = &self.snapshot {
-            command
-                .arg("-incoming")
-                // By its name: each QEMU reads it from the start.
-                .arg(format!("file:/proc/self/fd/{SNAPSHOT_FD}"));
-            return Ok(Some(mapping(snapshot.try_clone()?.into(), SNAPSHOT_FD)));
-        }
-        if self.disk.is_some() {
-            return Ok(None);
-        }
-        command
-            .arg("-initrd")
-            .arg(format!("/proc/self/fd/{INITRD_FD}"));
-        Ok(Some(mapping(self.initrd()?, INITRD_FD)))
+    /// QEMU's options for a machine whose memory is the first part of a snapshot's file. What else it is made of is
+    /// behind that: see [`Boot::migrate`].
+    pub fn snapshot_options(&self, access: SnapshotAccess) -> [String; 4] {
+        let access = match access {
+            SnapshotAccess::Write => "share=on",
+            // What the machine writes is its own.
+            SnapshotAccess::Read => "share=off,readonly=on,rom=off",
+        };
+        [
+            "-object".to_owned(),
+            format!(
+                "memory-backend-file,id=memory,size={}M,mem-path=/proc/self/fd/{SNAPSHOT_FD},{access}",
+                self.memory
+            ),
+            "-machine".to_owned(),
+            "memory-backend=memory".to_owned(),
+        ]
     }
 
-    /// Starts QEMU; with these two ends of a socket, with a monitor too.
-    fn start(&self, monitor: Option<(UnixStream, UnixStream)>) -> Result<Started, Error> {
+    /// A command for QEMU's monitor: `migrate` or `migrate_incoming`, of the state of devices and CPUs behind the memory.
+    fn migrate(&self, monitor: &mut UnixStream, command: &str) -> Result<(), Error> {
+        let offset = self.memory_size();
+        // Memory that is in a file needs no copying. By its name, each QEMU has a position of its own in the file.
+        write!(
+            monitor,
+            "migrate_set_capability x-ignore-shared on\n{command} file:/proc/self/fd/{SNAPSHOT_FD},offset={offset}\n"
+        )
+        .map_err(not_run)
+    }
+
+    /// Memory in bytes.
+    fn memory_size(&self) -> u64 {
+        u64::from(self.memory) << 20
+    }
+
+    /// Says where the machine starts, and in what memory; gives the files that this takes, for QEMU's process.
+    fn start_at(
+        &self,
+        command: &mut Command,
+        save: Option<&File>,
+    ) -> std::io::Result<Vec<FdMapping>> {
+        let mut files = Vec::new();
+        if let Some(snapshot) = save {
+            snapshot.set_len(self.memory_size())?;
+            command.args(self.snapshot_options(SnapshotAccess::Write));
+            files.push(mapping(snapshot.try_clone()?.into(), SNAPSHOT_FD));
+        }
+        if let Some(snapshot) = &self.snapshot {
+            command
+                .args(self.snapshot_options(SnapshotAccess::Read))
+                .args(["-incoming", "defer"]);
+            files.push(mapping(snapshot.try_clone()?.into(), SNAPSHOT_FD));
+        } else if self.disk.is_none() {
+            command
+                .arg("-initrd")
+                .arg(format!("/proc/self/fd/{INITRD_FD}"));
+            files.push(mapping(self.initrd()?, INITRD_FD));
+        }
+        Ok(files)
+    }
+
+    /// Starts QEMU; where there is a snapshot to read or to write, with a monitor.
+    fn start(&self, save: Option<&File>) -> Result<Started, Error> {
         let (ktap, ktap_qemu) = UnixStream::pair().map_err(not_run)?;
         let (screen, screen_qemu) = UnixStream::pair().map_err(not_run)?;
         let mut log = self.create_log()?;
@@ -258,15 +312,17 @@ impl Boot {
             mapping(ktap_qemu.into(), KTAP_FD),
             mapping(screen_qemu.into(), SCREEN_FD),
         ];
-        mappings.extend(self.start_at(&mut command).map_err(not_run)?);
-        let monitor = monitor.map(|(monitor, monitor_qemu)| {
+        mappings.extend(self.start_at(&mut command, save).map_err(not_run)?);
+        let mut monitor = None;
+        if save.is_some() || self.snapshot.is_some() {
+            let (ours, qemus) = UnixStream::pair().map_err(not_run)?;
             command
                 .arg("-chardev")
                 .arg(format!("socket,id=monitor,fd={MONITOR_FD}"))
                 .args(["-mon", "chardev=monitor,mode=readline"]);
-            mappings.push(mapping(monitor_qemu.into(), MONITOR_FD));
-            monitor
-        });
+            mappings.push(mapping(qemus.into(), MONITOR_FD));
+            monitor = Some(ours);
+        }
         command
             .args(["-chardev", "stdio,id=console,signal=off"])
             .args(["-serial", "chardev:console"])
@@ -296,12 +352,14 @@ impl Boot {
             Event::Ktap,
         );
         forward(Some(screen), &sender, Event::Screen);
-        forward(monitor, &sender, Event::Monitor);
+        let answers = monitor.as_ref().map(UnixStream::try_clone).transpose();
+        forward(answers.map_err(not_run)?, &sender, Event::Monitor);
         Ok(Started {
             qemu,
             log,
             events,
             ktap,
+            monitor,
         })
     }
 
@@ -310,8 +368,8 @@ impl Boot {
         self.twice_if_hung(|| self.run_once())
     }
 
-    /// Boots into the waiter, and writes a snapshot of it.
-    pub fn save(&self, file: &Path) -> Result<(), Error> {
+    /// Boots the guest that waits, and writes a snapshot of it to a new file.
+    pub fn save(&self, file: &File) -> Result<(), Error> {
         self.twice_if_hung(|| self.save_once(file))
     }
 
@@ -335,7 +393,7 @@ impl Boot {
         })
     }
 
-    fn save_once(&self, file: &Path) -> Result<(), Error> {
+    fn save_once(&self, file: &File) -> Result<(), Error> {
         let seen = self.watch(Some(file))?;
         if seen.saved && seen.trouble.is_none() {
             return Ok(());
@@ -380,20 +438,17 @@ impl Boot {
     }
 
     /// Starts QEMU and watches it to its end, or to the end of patience. With a file, the machine is written there when
-    /// the waiter says that it waits, and ends.
-    fn watch(&self, save: Option<&Path>) -> Result<Seen, Error> {
-        let (mut monitor, monitor_qemu) = UnixStream::pair().map_err(not_run)?;
-        let monitors = match save {
-            Some(_) => Some((monitor.try_clone().map_err(not_run)?, monitor_qemu)),
-            None => None,
-        };
+    /// the guest says that it waits, and ends.
+    fn watch(&self, save: Option<&File>) -> Result<Seen, Error> {
         let Started {
             mut qemu,
             mut log,
             events,
             ktap,
-        } = self.start(monitors)?;
-        if self.snapshot.is_some() {
+            mut monitor,
+        } = self.start(save)?;
+        if let (Some(_), Some(monitor)) = (&self.snapshot, &mut monitor) {
+            self.migrate(monitor, "migrate_incoming")?;
             self.send(ktap)?;
         }
         let mut seen = Seen {
@@ -417,10 +472,11 @@ impl Boot {
                 }
                 Ok(Event::Ktap(line)) => {
                     let _ = writeln!(log, "[ktap] {line}");
-                    if let (Some(file), WAITER_READY) = (save, &*line) {
+                    if let (Some(monitor), SNAPSHOT_READY) = (&mut monitor, &*line) {
                         seen.ready = true;
-                        let file = file.display();
-                        write!(monitor, "migrate file:{file}\ninfo migrate\nquit\n")
+                        self.migrate(monitor, "migrate")?;
+                        monitor
+                            .write_all(b"info migrate\nquit\n")
                             .map_err(not_run)?;
                         continue;
                     }
@@ -459,10 +515,11 @@ impl Boot {
         Ok(seen)
     }
 
-    /// Sends the guest's files and arguments to the waiter, in a thread: the report comes by the same socket.
+    /// Sends files and arguments to the guest of a snapshot, in a thread: the report comes by the same socket.
     fn send(&self, mut ktap: UnixStream) -> Result<(), Error> {
         let mut files = self.initramfs.clone();
-        files.bytes(WAITER_ARGS, self.args.join("\0").as_bytes());
+        files.remove(INIT);
+        files.bytes(SNAPSHOT_ARGS, self.args.join("\0").as_bytes());
         let archive = files.archive().map_err(not_run)?;
         // If it cannot be sent, QEMU is gone, which is seen.
         std::thread::spawn(move || ktap.write_all(&archive));

@@ -10,10 +10,12 @@ pub mod costs;
 pub const KTAP_PORT: &str = "ktap";
 /// Name of the virtio port whose text the runner shows on the user's terminal.
 pub const SCREEN_PORT: &str = "screen";
-/// What the guest says on [`KTAP_PORT`] when it waits for its files, as a snapshot of it will.
-pub const WAITER_READY: &str = "waiting";
-/// The file of the archive for it that has its arguments, with a NUL between them.
-pub const WAITER_ARGS: &str = "/args";
+/// What the guest says on [`KTAP_PORT`] in [`mode::WAIT`], when a snapshot of it can be made.
+pub const SNAPSHOT_READY: &str = "waiting";
+/// The file of the archive that it waits for which has its arguments, with a NUL between them.
+pub const SNAPSHOT_ARGS: &str = "/args";
+/// The guest in the initramfs.
+pub const INIT: &str = "/init";
 /// Folder of the initramfs with the module under test, as `NAME.ko`.
 pub const MODULE_DIR: &str = "/modules";
 /// The kernel's own C provider in the initramfs.
@@ -69,6 +71,8 @@ pub const SELFTEST: &str = "/selftest.sh";
 /// What the guest is to do: the first word of its arguments, which are what follows `--` on the kernel's
 /// command line. The second is the name of the module under test, the third the scenario's.
 pub mod mode {
+    /// Wait for files and arguments, of another mode, as an archive on [`super::KTAP_PORT`].
+    pub const WAIT: &str = "wait";
     /// Only say hello.
     pub const HELLO: &str = "hello";
     /// Run one scenario.
