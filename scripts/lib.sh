@@ -84,6 +84,9 @@ arch_args() { [[ $1 = "$CACHE"/kernels/* || ${ARCH@a} != *x* ]] || echo "ARCH=$K
 # amd64_only: for scripts that know no other machine.
 amd64_only() { [[ $ARCH = amd64 ]] || die "this is for amd64 only" "leave ARCH=$ARCH out"; }
 
+# kbuild_rustc FILE: how Kbuild has called rustc, with the kernel's flags, up to what it made; FILE is the .cmd of an object.
+kbuild_rustc() { sed -n '1{s/^savedcmd_[^ ]* := \(.*\) --out-dir .*/\1/p;q}' "$1" | grep .; }
+
 # say TEXT: one line of progress, on stderr so that stdout stays for results.
 say() { printf '  %s\n' "$*" >&2; }
 
