@@ -16,6 +16,7 @@ use command_fds::{CommandFdExt, FdMapping};
 use rustix::fs::{memfd_create, MemfdFlags};
 use rustix::process::{set_parent_process_death_signal, Signal};
 use scenarios::{mode, INIT, KTAP_PORT, SCREEN_PORT, SNAPSHOT_ARGS, SNAPSHOT_READY};
+use serde_json::json;
 
 use crate::console::Watchdog;
 use crate::initramfs::Initramfs;
@@ -260,15 +261,23 @@ impl Boot {
         ]
     }
 
-    /// A command for QEMU's monitor: `migrate` or `migrate_incoming`, of the state of devices and CPUs behind the memory.
+    /// Has QEMU's monitor `migrate` or `migrate-incoming` the state of devices and CPUs, which is behind the memory.
     fn migrate(&self, monitor: &mut UnixStream, command: &str) -> Result<(), Error> {
-        let offset = self.memory_size();
-        // Memory that is in a file needs no copying. By its name, each QEMU has a position of its own in the file.
-        write!(
-            monitor,
-            "migrate_set_capability x-ignore-shared on\n{command} file:/proc/self/fd/{SNAPSHOT_FD},offset={offset}\n"
-        )
-        .map_err(not_run)
+        let on = |capability| json!({"capability": capability, "state": true});
+        // By its name: each QEMU has a position of its own in the file.
+        let uri = format!(
+            "file:/proc/self/fd/{SNAPSHOT_FD},offset={}",
+            self.memory_size()
+        );
+        for command in [
+            json!({"execute": "qmp_capabilities"}),
+            // It says how it ends, and does not copy memory that is in a file.
+            json!({"execute": "migrate-set-capabilities", "arguments": {"capabilities": [on("events"), on("x-ignore-shared")]}}),
+            json!({"execute": command, "arguments": {"uri": uri}}),
+        ] {
+            writeln!(monitor, "{command}").map_err(not_run)?;
+        }
+        Ok(())
     }
 
     /// Memory in bytes.
@@ -284,6 +293,8 @@ impl Boot {
     ) -> std::io::Result<Vec<FdMapping>> {
         let mut files = Vec::new();
         if let Some(snapshot) = save {
+            // Also of what a first boot has left that hung.
+            snapshot.set_len(0)?;
             snapshot.set_len(self.memory_size())?;
             command.args(self.snapshot_options(SnapshotAccess::Write));
             files.push(mapping(snapshot.try_clone()?.into(), SNAPSHOT_FD));
@@ -319,7 +330,7 @@ impl Boot {
             command
                 .arg("-chardev")
                 .arg(format!("socket,id=monitor,fd={MONITOR_FD}"))
-                .args(["-mon", "chardev=monitor,mode=readline"]);
+                .args(["-mon", "chardev=monitor,mode=control"]);
             mappings.push(mapping(qemus.into(), MONITOR_FD));
             monitor = Some(ours);
         }
@@ -448,7 +459,7 @@ impl Boot {
             mut monitor,
         } = self.start(save)?;
         if let (Some(_), Some(monitor)) = (&self.snapshot, &mut monitor) {
-            self.migrate(monitor, "migrate_incoming")?;
+            self.migrate(monitor, "migrate-incoming")?;
             self.send(ktap)?;
         }
         let mut seen = Seen {
@@ -472,12 +483,9 @@ impl Boot {
                 }
                 Ok(Event::Ktap(line)) => {
                     let _ = writeln!(log, "[ktap] {line}");
-                    if let (Some(monitor), SNAPSHOT_READY) = (&mut monitor, &*line) {
+                    if let (Some(_), Some(monitor), SNAPSHOT_READY) = (save, &mut monitor, &*line) {
                         seen.ready = true;
                         self.migrate(monitor, "migrate")?;
-                        monitor
-                            .write_all(b"info migrate\nquit\n")
-                            .map_err(not_run)?;
                         continue;
                     }
                     seen.report.line(&line);
@@ -489,7 +497,16 @@ impl Boot {
                 Ok(Event::Screen(line)) => println!("{line}"),
                 Ok(Event::Monitor(line)) => {
                     let _ = writeln!(log, "[monitor] {line}");
-                    seen.saved |= line.contains("completed");
+                    seen.saved = save.is_some() && line.contains("\"completed\"");
+                    let failed = ["\"error\"", "\"failed\""]
+                        .iter()
+                        .any(|word| line.contains(word));
+                    if failed && seen.said_by_qemu.is_empty() {
+                        seen.said_by_qemu = line;
+                    }
+                    if seen.saved || failed {
+                        break;
+                    }
                 }
                 Ok(Event::Qemu(line)) => {
                     let _ = writeln!(log, "[qemu] {line}");
