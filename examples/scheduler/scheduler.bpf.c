@@ -27,6 +27,14 @@ enum scx_enq_flags {
 	SCX_ENQ_PREEMPT = 1ULL << 32,
 };
 
+/*
+ * As the kernel has it. Without it 7.2.12 was seen to warn in put_prev_task_scx(), when a CPU went idle beside a task that
+ * can run while the scheduler was being enabled.
+ */
+enum scx_ops_flags {
+	SCX_OPS_ENQ_LAST = 1ULL << 1,
+};
+
 enum scx_exit_kind {
 	SCX_EXIT_NONE,
 };
@@ -40,6 +48,7 @@ struct scx_exit_info {
 struct sched_ext_ops {
 	void (*enqueue)(struct task_struct *task, __u64 flags);
 	void (*exit)(struct scx_exit_info *info);
+	__u64 flags;
 	__u32 timeout_ms;
 	char name[128];
 };
@@ -90,6 +99,7 @@ SEC(".struct_ops.link")
 struct sched_ext_ops fifo = {
 	.enqueue = (void *)fifo_enqueue,
 	.exit = (void *)fifo_exit,
+	.flags = SCX_OPS_ENQ_LAST,
 	.name = "bpf_fifo",
 };
 

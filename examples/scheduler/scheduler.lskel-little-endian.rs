@@ -36,7 +36,7 @@ unsafe impl Object for Scheduler {
     const DEF: &'static ObjectDef = &ObjectDef {
         name: c"scheduler",
         data: init_data!("scheduler.lskel-little-endian.data"),
-        btf: Some(2136),
+        btf: Some(2152),
         maps: &[
             // 0: `schedule.rodata`
             MapDef {
@@ -45,8 +45,8 @@ unsafe impl Object for Scheduler {
                 key_size: 4,
                 value_size: 48,
                 max_entries: 1,
-                attr: 2728,
-                value: Some(2792),
+                attr: 2840,
+                value: Some(2904),
                 frozen: true,
             },
             // 1: `schedule.bss`
@@ -56,8 +56,8 @@ unsafe impl Object for Scheduler {
                 key_size: 4,
                 value_size: 92,
                 max_entries: 1,
-                attr: 2840,
-                value: Some(2904),
+                attr: 2952,
+                value: Some(3016),
                 frozen: false,
             },
             // 2: `fifo`
@@ -65,9 +65,9 @@ unsafe impl Object for Scheduler {
                 name: c"fifo",
                 map_type: bindings::bpf_map_type_BPF_MAP_TYPE_STRUCT_OPS,
                 key_size: 4,
-                value_size: 152,
+                value_size: 160,
                 max_entries: 1,
-                attr: 3048,
+                attr: 3160,
                 value: None,
                 frozen: false,
             },
@@ -80,7 +80,7 @@ unsafe impl Object for Scheduler {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_STRUCT_OPS,
                 expected_attach_type: 0,
                 args: None,
-                attr: 3360,
+                attr: 3472,
             },
             // 1: `fifo_exit`
             ProgDef {
@@ -89,7 +89,7 @@ unsafe impl Object for Scheduler {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_STRUCT_OPS,
                 expected_attach_type: 0,
                 args: None,
-                attr: 3896,
+                attr: 4008,
             },
             // 2: `fifo_counts`
             ProgDef {
@@ -98,7 +98,7 @@ unsafe impl Object for Scheduler {
                 prog_type: bindings::bpf_prog_type_BPF_PROG_TYPE_TRACING,
                 expected_attach_type: bindings::bpf_attach_type_BPF_TRACE_ITER,
                 args: None,
-                attr: 4376,
+                attr: 4488,
             },
         ],
         ops: Some(StructOps {
@@ -112,8 +112,8 @@ unsafe impl Object for Scheduler {
                     struct_id: 56,
                     module: 60,
                     link: true,
-                    value: 4664,
-                    size: 152,
+                    value: 4776,
+                    size: 160,
                     members: &[
                         MemberDef {
                             name: c"enqueue",
@@ -128,14 +128,20 @@ unsafe impl Object for Scheduler {
                             is_callback: true,
                         },
                         MemberDef {
-                            name: c"timeout_ms",
+                            name: c"flags",
                             offset: 16,
+                            size: 8,
+                            is_callback: false,
+                        },
+                        MemberDef {
+                            name: c"timeout_ms",
+                            offset: 24,
                             size: 4,
                             is_callback: false,
                         },
                         MemberDef {
                             name: c"name",
-                            offset: 20,
+                            offset: 28,
                             size: 128,
                             is_callback: false,
                         },
@@ -175,7 +181,7 @@ pub(crate) mod maps {
     /// `schedule.bss`, array, 1 entry of 92 bytes.
     pub(crate) const bss: MapId<Scheduler> = MapId::new::<1>();
 
-    /// `fifo`, struct ops, 1 entry of 152 bytes.
+    /// `fifo`, struct ops, 1 entry of 160 bytes.
     pub(crate) const fifo: MapId<Scheduler> = MapId::new::<2>();
 }
 
@@ -252,17 +258,19 @@ pub(crate) mod ops {
     pub(crate) struct Fifo {
         pub(crate) enqueue: Callback,
         pub(crate) exit: Callback,
+        pub(crate) flags: u64,
         pub(crate) timeout_ms: u32,
         pub(crate) name: [u8; 128],
-        _pad148: [u8; 4],
+        _pad156: [u8; 4],
     }
 
     const _: () = {
-        assert!(size_of::<Fifo>() == 152);
+        assert!(size_of::<Fifo>() == 160);
         assert!(core::mem::offset_of!(Fifo, enqueue) == 0);
         assert!(core::mem::offset_of!(Fifo, exit) == 8);
-        assert!(core::mem::offset_of!(Fifo, timeout_ms) == 16);
-        assert!(core::mem::offset_of!(Fifo, name) == 20);
+        assert!(core::mem::offset_of!(Fifo, flags) == 16);
+        assert!(core::mem::offset_of!(Fifo, timeout_ms) == 24);
+        assert!(core::mem::offset_of!(Fifo, name) == 28);
     };
 
     // SAFETY: integers and arrays of them; each gap is a private field.

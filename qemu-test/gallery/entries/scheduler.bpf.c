@@ -32,6 +32,14 @@ enum scx_public_consts {
 	SCX_SLICE_DFL = 1ULL << 63,
 };
 
+/*
+ * As the kernel has it. Without it 7.2.12 was seen to warn in put_prev_task_scx(), when a CPU went idle beside a task that
+ * can run while the scheduler was being enabled.
+ */
+enum scx_ops_flags {
+	SCX_OPS_ENQ_LAST = 1ULL << 1,
+};
+
 struct sched_ext_ops {
 	void (*enqueue)(struct task_struct *p, __u64 enq_flags);
 	__s32 (*init)(void);
@@ -94,12 +102,14 @@ struct sched_ext_ops first = {
 	.enqueue = (void *)scx_enqueue,
 	.init = (void *)scx_init,
 	.exit = (void *)scx_exit,
+	.flags = SCX_OPS_ENQ_LAST,
 	.name = "gallery",
 };
 
 SEC(".struct_ops.link")
 struct sched_ext_ops second = {
 	.enqueue = (void *)scx_enqueue,
+	.flags = SCX_OPS_ENQ_LAST,
 	.name = "gallery_second",
 };
 
