@@ -84,8 +84,13 @@ arch_args() { [[ $1 = "$CACHE"/kernels/* || ${ARCH@a} != *x* ]] || echo "ARCH=$K
 # amd64_only: for scripts that know no other machine.
 amd64_only() { [[ $ARCH = amd64 ]] || die "this is for amd64 only" "leave ARCH=$ARCH out"; }
 
-# kbuild_rustc FILE: how Kbuild has called rustc, with the kernel's flags, up to what it made; FILE is the .cmd of an object.
-kbuild_rustc() { sed -n '1{s/^savedcmd_[^ ]* := \(.*\) --out-dir .*/\1/p;q}' "$1" | grep .; }
+# kbuild_rustc FILE: a line for the shell that calls rustc as Kbuild has, up to what it made; FILE is the .cmd of an object.
+kbuild_rustc() {
+	local folder saved
+	folder=$(dirname "$1")
+	saved=$(sed -n '1s/^savedcmd_[^ ]* := \(.*\) --out-dir .*/\1/p' "$1")
+	[[ $saved ]] && echo "cd $folder && RUSTC_BOOTSTRAP=1 BPF_BINDINGS=$folder/bindings_generated.rs $saved"
+}
 
 # say TEXT: one line of progress, on stderr so that stdout stays for results.
 say() { printf '  %s\n' "$*" >&2; }

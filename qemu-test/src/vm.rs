@@ -292,18 +292,22 @@ impl Boot {
         save: Option<&File>,
     ) -> std::io::Result<Vec<FdMapping>> {
         let mut files = Vec::new();
-        if let Some(snapshot) = save {
-            // Also of what a first boot has left that hung.
-            snapshot.set_len(0)?;
-            snapshot.set_len(self.memory_size())?;
-            command.args(self.snapshot_options(SnapshotAccess::Write));
-            files.push(mapping(snapshot.try_clone()?.into(), SNAPSHOT_FD));
+        let reads = self
+            .snapshot
+            .as_deref()
+            .map(|file| (file, SnapshotAccess::Read));
+        let snapshot = save.map(|file| (file, SnapshotAccess::Write)).or(reads);
+        if let Some((file, access)) = snapshot {
+            command.args(self.snapshot_options(access));
+            files.push(mapping(file.try_clone()?.into(), SNAPSHOT_FD));
         }
-        if let Some(snapshot) = &self.snapshot {
-            command
-                .args(self.snapshot_options(SnapshotAccess::Read))
-                .args(["-incoming", "defer"]);
-            files.push(mapping(snapshot.try_clone()?.into(), SNAPSHOT_FD));
+        if let Some(file) = save {
+            // Also of what a first boot has left that hung.
+            file.set_len(0)?;
+            file.set_len(self.memory_size())?;
+        }
+        if reads.is_some() {
+            command.args(["-incoming", "defer"]);
         } else if self.disk.is_none() {
             command
                 .arg("-initrd")

@@ -94,13 +94,13 @@ fn run(args: &[&str]) -> Result<()> {
     kernel::mount_system()?;
     if let [mode::WAIT] = args {
         let args = wait::for_scenario()?;
-        start(&args.iter().map(String::as_str).collect::<Vec<_>>())
+        run_mode(&args.iter().map(String::as_str).collect::<Vec<_>>())
     } else {
-        start(args)
+        run_mode(args)
     }
 }
 
-fn start(args: &[&str]) -> Result<()> {
+fn run_mode(args: &[&str]) -> Result<()> {
     let (mode, module, rest) = match args {
         [mode, module, rest @ ..] => (*mode, *module, rest),
         _ => bail!("expected MODE MODULE as arguments, seen {args:?}"),
