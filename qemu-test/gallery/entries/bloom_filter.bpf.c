@@ -28,8 +28,8 @@ static void ask_for(__u32 value)
 }
 
 /* The kernel calls this function when BPF_PROG_TEST_RUN is done on a tracing prog. */
-SEC("fentry/bpf_fentry_test1")
-int BPF_PROG(use_filter, int a)
+SEC("fentry/bpf_fentry_test3")
+int BPF_PROG(use_filter, char a)
 {
 	__u32 one = 1, two = 2;
 

@@ -29,8 +29,8 @@ static long end_at_41(__u64 turn, void *ctx)
 	return turn == 41;
 }
 
-SEC("fentry/bpf_fentry_test1")
-int BPF_PROG(loop_twice, int a)
+SEC("fentry/bpf_fentry_test3")
+int BPF_PROG(loop_twice, char a)
 {
 	struct sum sum = {};
 

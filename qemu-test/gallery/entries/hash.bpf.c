@@ -20,8 +20,8 @@ struct {
 } calls_by_comm SEC(".maps");
 
 /* The kernel calls this function when BPF_PROG_TEST_RUN is done on a tracing prog. */
-SEC("fentry/bpf_fentry_test1")
-int BPF_PROG(count_by_comm, int a)
+SEC("fentry/bpf_fentry_test3")
+int BPF_PROG(count_by_comm, char a)
 {
 	struct comm comm = {};
 	__u64 one = 1, *calls;

@@ -42,8 +42,8 @@ static __u32 find_route(struct prefix addr)
 	return route ? *route : 0;
 }
 
-SEC("fentry/bpf_fentry_test1")
-int BPF_PROG(find_routes, int a)
+SEC("fentry/bpf_fentry_test3")
+int BPF_PROG(find_routes, char a)
 {
 	add_route((struct prefix){ 8, { 10, 0, 0, 0 } }, 100);
 	add_route((struct prefix){ 16, { 10, 1, 0, 0 } }, 200);

@@ -41,8 +41,8 @@ static void add_in_slot(__u32 slot, __u32 n)
 		*value += n;
 }
 
-SEC("fentry/bpf_fentry_test1")
-int BPF_PROG(add_in_slots, int a)
+SEC("fentry/bpf_fentry_test3")
+int BPF_PROG(add_in_slots, char a)
 {
 	add_in_slot(0, 1);
 	add_in_slot(1, 10);

@@ -29,8 +29,8 @@ __u32 cpus;
 __u32 cpu_1;
 __u32 no_such_cpu;
 
-SEC("fentry/bpf_fentry_test1")
-int BPF_PROG(count_by_cpu, int a)
+SEC("fentry/bpf_fentry_test3")
+int BPF_PROG(count_by_cpu, char a)
 {
 	__u32 zero = 0, *calls = bpf_map_lookup_elem(&calls_by_cpu, &zero);
 	const struct rq *here = bpf_this_cpu_ptr(&runqueues);

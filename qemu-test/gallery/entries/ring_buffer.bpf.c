@@ -25,8 +25,8 @@ __u32 sent;
 /* Nobody reads: no room. */
 __u32 lost;
 
-SEC("fentry/bpf_fentry_test1")
-int BPF_PROG(send_record, int a)
+SEC("fentry/bpf_fentry_test3")
+int BPF_PROG(send_record, char a)
 {
 	struct record *record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
 

@@ -20,8 +20,8 @@ struct {
 /* Tasks that had no value yet. */
 __u32 new_tasks;
 
-SEC("fentry/bpf_fentry_test1")
-int BPF_PROG(count_by_task, int a)
+SEC("fentry/bpf_fentry_test3")
+int BPF_PROG(count_by_task, char a)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 zero = 0, *calls;

@@ -34,8 +34,8 @@ static long take_order(struct bpf_dynptr *record, void *ctx)
 	return 0;
 }
 
-SEC("fentry/bpf_fentry_test1")
-int BPF_PROG(take_orders, int a)
+SEC("fentry/bpf_fentry_test3")
+int BPF_PROG(take_orders, char a)
 {
 	bpf_user_ringbuf_drain(&orders, take_order, NULL, 0);
 	return 0;

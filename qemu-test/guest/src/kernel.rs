@@ -226,6 +226,19 @@ pub fn has_function(name: &str) -> Result<bool> {
     Ok(Symbols::read()?.iter().any(|(_, _, symbol)| symbol == name))
 }
 
+/// The kernel's release.
+pub fn release() -> String {
+    rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Whether the kernel has `CONFIG_PREEMPT_RT`, which has no BPF timers.
+pub fn is_real_time() -> Result<bool> {
+    Ok(fs::read_to_string("/proc/version")?.contains("PREEMPT_RT"))
+}
+
 /// Skips the scenario unless the kernel asks BPF progs as a security module.
 pub fn need_bpf_lsm() -> Result<()> {
     let path = "/sys/kernel/security";

@@ -11,7 +11,7 @@ use anyhow::{bail, ensure, Context, Result};
 use rustix::io::Errno;
 use rustix::mount::{mount, MountFlags};
 
-use crate::kernel::{fds, Symbols};
+use crate::kernel::{fds, release, Symbols};
 
 const DEBUGFS: &str = "/sys/kernel/debug";
 /// Where [`mount_tracing`] mounts tracefs.
@@ -22,7 +22,7 @@ const KMEMLEAK_AGE: Duration = Duration::from_secs(6);
 
 /// Whether this kernel is the debug kernel.
 pub fn is_debug() -> bool {
-    scenarios::is_debug(&rustix::system::uname().release().to_string_lossy())
+    scenarios::is_debug(&release())
 }
 
 /// Sets the debug kernel up; nothing on another one.

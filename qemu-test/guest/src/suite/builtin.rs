@@ -20,7 +20,7 @@ use scenarios::{MODULE_DIR, SELFTEST};
 
 use crate::bpf::{self, expect_both_files, Ids};
 use crate::costs::warm_insmod;
-use crate::kernel::{dmesg, eventually, expect_fds, fds, insmod, module_file, mount_bpffs, umount};
+use crate::kernel::{dmesg, eventually, expect_fds, fds, insmod, module_file, mount_bpffs, release, umount};
 use crate::ktap::note;
 use crate::start::{now, start};
 use crate::suite::gallery::{expect_state, expect_turns, sched_ext, work};
@@ -609,10 +609,7 @@ pub fn boot_and_mounts_cost_this_much() -> Result<()> {
     }
     // What is freed late.
     std::thread::sleep(Duration::from_secs(1));
-    let release = rustix::system::uname()
-        .release()
-        .to_string_lossy()
-        .into_owned();
+    let release = release();
     let kind = scenarios::builtin(&release).unwrap_or_default();
     let init: Vec<_> = start()
         .fds

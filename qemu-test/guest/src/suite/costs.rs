@@ -5,14 +5,11 @@ use anyhow::{bail, Result};
 use scenarios::costs::{series, Baseline, TOLERANCE};
 
 use crate::costs;
+use crate::kernel::release;
 use crate::ktap::{note, Skip};
 
 pub fn it_costs_no_more_than_what_is_checked_in() -> Result<()> {
-    let release = rustix::system::uname()
-        .release()
-        .to_string_lossy()
-        .into_owned();
-    let series = series(&release);
+    let series = series(&release());
     let checked_in = Baseline::checked_in()?;
     let Some(expected) = checked_in.0.get(&series) else {
         let why = format!(

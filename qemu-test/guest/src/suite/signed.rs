@@ -18,7 +18,7 @@ use crate::bpf::{self, expect_both_files, Ids};
 use crate::costs::warm_insmod;
 use crate::kernel::{
     add_key, eventually, expect_fds, fds, insmod, insmod_with, load, module, module_file,
-    mount_bpffs, need_bpf_lsm, rmmod, umount, unload, Messages,
+    mount_bpffs, need_bpf_lsm, release, rmmod, umount, unload, Messages,
 };
 use crate::ktap::{note, Skip};
 use crate::lab::mount_debugfs;
@@ -58,8 +58,11 @@ pub(super) fn keyring_with_key() -> Result<(i32, i32)> {
 
 /// Whether the kernel checks nothing but the instructions.
 pub(super) fn is_older() -> Result<bool> {
-    let release = rustix::system::uname().release().to_str()?.to_owned();
-    let mut numbers = release.split('.').map(str::parse::<u32>);
+    let release = release();
+    // As in 7.3.4+deb13-amd64, and 7.3-amd64 of a release candidate.
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(str::parse::<u32>);
     let [Some(Ok(major)), Some(Ok(minor))] = [numbers.next(), numbers.next()] else {
         anyhow::bail!("the kernel's release is {release}");
     };

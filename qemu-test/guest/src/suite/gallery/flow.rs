@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 //! How progs get from one piece of code to the next, and how the module hands data to them.
 
-use std::fs;
-
 use anyhow::{ensure, Result};
 use libbpf_rs::MapCore;
 use scenarios::GALLERY;
 
 use super::{bss, expect_bss, load, load_if, number, test_run};
 use crate::bpf;
-use crate::kernel::{dmesg, eventually, rmmod};
+use crate::kernel::{dmesg, eventually, is_real_time, rmmod};
 
 pub fn gallery_global_data_is_shared_with_the_module() -> Result<()> {
     load("global_data")?;
@@ -78,8 +76,7 @@ pub fn gallery_bpf_loop_ends_after_its_turns_or_early() -> Result<()> {
 }
 
 pub fn gallery_timer_goes_off_by_itself() -> Result<()> {
-    let real_time = fs::read_to_string("/proc/version")?.contains("PREEMPT_RT");
-    load_if(!real_time, "timer", "PREEMPT_RT has no BPF timers")?;
+    load_if(!is_real_time()?, "timer", "PREEMPT_RT has no BPF timers")?;
     test_run("start_timer")?;
     expect_bss("timer", &[("no_timer", 0)])?;
     eventually(|| expect_bss("timer", &[("fired", 3)]))?;
