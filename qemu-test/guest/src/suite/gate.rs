@@ -1227,7 +1227,7 @@ pub fn no_timer_loads_progs() -> Result<()> {
     let output = load_object("loads_by_timer")?;
     let said = String::from_utf8_lossy(&output.stderr);
     let why = if is_real_time()? {
-        "Operation not supported"
+        "bpf_timer cannot be used for PREEMPT_RT"
     } else {
         "sleepable helper bpf_sys_bpf"
     };
