@@ -5,6 +5,8 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use cpio::NewcReader;
@@ -13,8 +15,45 @@ use scenarios::{KTAP_PORT, SNAPSHOT_ARGS, SNAPSHOT_READY};
 
 use crate::port;
 
+/// How long the machine is watched at a time.
+const WINDOW: Duration = Duration::from_millis(200);
+/// One that is not idle by then is taken as it is.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Waits until the machine is idle: what goes on after a boot (the kernel tests its ciphers) would go on in each scenario.
+fn for_idle() -> Result<()> {
+    let end = Instant::now() + LIMIT;
+    let mut before = busy_and_all()?;
+    while Instant::now() < end {
+        thread::sleep(WINDOW);
+        let after = busy_and_all()?;
+        if (after.0 - before.0) * 10 <= after.1 - before.1 {
+            break;
+        }
+        before = after;
+    }
+    Ok(())
+}
+
+/// Time of all CPUs since the boot, when they were not idle and in all, in ticks: the first line of /proc/stat.
+fn busy_and_all() -> Result<(u64, u64)> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let ticks: Vec<u64> = stat
+        .lines()
+        .next()
+        .and_then(|line| line.strip_prefix("cpu "))
+        .map(|line| line.split_whitespace().map_while(|word| word.parse().ok()))
+        .with_context(|| format!("/proc/stat: {stat}"))?
+        .collect();
+    // user, nice, system, idle, iowait, ...; the last two are in the first two.
+    let all = ticks.iter().take(8).sum();
+    let idle: u64 = ticks.iter().skip(3).take(2).sum();
+    Ok((all - idle, all))
+}
+
 /// Says that it waits, unpacks the archive that the runner sends then, and gives the arguments that are in it.
 pub fn for_scenario() -> Result<Vec<String>> {
+    for_idle()?;
     let mut port = port::open(KTAP_PORT)?;
     port.write_all(format!("{SNAPSHOT_READY}\n").as_bytes())?;
     let args = String::from_utf8(unpack(&port)?)?;
