@@ -20,7 +20,9 @@ use scenarios::{MODULE_DIR, SELFTEST};
 
 use crate::bpf::{self, expect_both_files, Ids};
 use crate::costs::warm_insmod;
-use crate::kernel::{dmesg, eventually, expect_fds, fds, insmod, module_file, mount_bpffs, release, umount};
+use crate::kernel::{
+    dmesg, eventually, expect_fds, fds, insmod, module_file, mount_bpffs, release, umount,
+};
 use crate::ktap::note;
 use crate::start::{now, start};
 use crate::suite::gallery::{expect_state, expect_turns, sched_ext, work};

@@ -27,8 +27,8 @@ use scenarios::{BPFTOOL, MODULE_DIR, OBJECTS_DIR};
 use super::signed::{file, is_older, keyring, keyring_with_key, load_from_user_space};
 use crate::bpf::{self, Ids};
 use crate::kernel::{
-    add_key, dmesg, eventually, expect_fds, fds, insmod, insmod_with, load, mount_bpffs,
-    is_real_time, need_bpf_lsm, o_nonblock, release, rmmod, umount, Messages,
+    add_key, dmesg, eventually, expect_fds, fds, insmod, insmod_with, is_real_time, load,
+    mount_bpffs, need_bpf_lsm, o_nonblock, release, rmmod, umount, Messages,
 };
 use crate::ktap::{note, Skip};
 use crate::lab::{mount_debugfs, mount_tracing, TRACING};
