@@ -27,7 +27,8 @@ fn for_idle() -> Result<()> {
     while Instant::now() < end {
         thread::sleep(WINDOW);
         let after = busy_and_all()?;
-        if (after.0 - before.0) * 10 <= after.1 - before.1 {
+        // proc(5): iowait can become less.
+        if (after.0 - before.0) * 10 <= after.1.saturating_sub(before.1) {
             break;
         }
         before = after;
@@ -36,7 +37,7 @@ fn for_idle() -> Result<()> {
 }
 
 /// Time of all CPUs since the boot, when they were not idle and in all, in ticks: the first line of /proc/stat.
-fn busy_and_all() -> Result<(u64, u64)> {
+pub fn busy_and_all() -> Result<(u64, u64)> {
     let stat = fs::read_to_string("/proc/stat")?;
     let ticks: Vec<u64> = stat
         .lines()
@@ -45,7 +46,7 @@ fn busy_and_all() -> Result<(u64, u64)> {
         .map(|line| line.split_whitespace().map_while(|word| word.parse().ok()))
         .with_context(|| format!("/proc/stat: {stat}"))?
         .collect();
-    // user, nice, system, idle, iowait, ...; the last two are in the first two.
+    // user, nice, system, idle, iowait, irq, softirq, steal; the others are in the first two.
     let all = ticks.iter().take(8).sum();
     let idle: u64 = ticks.iter().skip(3).take(2).sum();
     Ok((all - idle, all))

@@ -431,6 +431,7 @@ macro_rules! each_scenario {
             gallery_leaves_nothing_after_rmmod, Passes, [TestModule("lskel_gallery")];
             gallery_leaves_nothing_when_its_last_entry_is_refused, Passes,
                 [TestModule("lskel_gallery")];
+            a_scenario_starts_in_an_idle_machine, Passes, [CountedTime];
             // The runner itself: these have to fail, or it would pass what it should not.
             runner_fails_a_guest_that_panics, FailsWith("Kernel panic"), [OwnBoot];
             runner_fails_a_guest_whose_init_dies, FailsWith("Attempted to kill init"), [];
