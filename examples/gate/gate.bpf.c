@@ -122,6 +122,11 @@ struct pt_regs___arm64 {
 	int syscallno;
 } __core;
 
+struct pt_regs___s390 {
+	unsigned long gprs[16];
+	unsigned int int_code;
+} __core;
+
 struct bpf_token;
 struct user_namespace;
 
@@ -398,6 +403,12 @@ int BPF_PROG(unload, const struct cred *cred, struct user_namespace *user, int c
 		number = BPF_CORE_READ(arm64, syscallno);
 		second = BPF_CORE_READ(arm64, regs[1]);
 		forced = (number == 106 || number == 129) && second & O_TRUNC;
+	} else if (bpf_core_field_exists(((struct pt_regs___s390 *)regs)->int_code)) {
+		struct pt_regs___s390 *s390 = regs;
+
+		number = BPF_CORE_READ(s390, int_code) & 0xffff;
+		second = BPF_CORE_READ(s390, gprs[3]);
+		forced = number == 129 && second & O_TRUNC;
 	}
 	if (!forced)
 		return 0;

@@ -496,8 +496,8 @@ pub fn what_bpftool_signs_is_taken_by_the_kernel_that_takes_ours() -> Result<()>
 }
 
 pub fn a_signed_load_costs_little_more_than_an_unsigned_one() -> Result<()> {
-    /// In percent: a check by an RSA key of 2,048 bits.
-    const LIMIT: u64 = 10;
+    /// In percent: a check by an RSA key of 2,048 bits. On s390x all else costs half as much as on amd64.
+    const LIMIT: u64 = if cfg!(target_arch = "s390x") { 20 } else { 10 };
 
     need_signed_data()?;
     let (file, params) = signed_progs()?;

@@ -162,6 +162,13 @@ fn need_sched_ext() -> Result<()> {
     Err(Skip("this kernel is configured without CONFIG_SCHED_CLASS_EXT".into()).into())
 }
 
+/// Has a scheduler asked about this task. Waking up is not enough: the kernel itself puts it on a CPU that is idle.
+fn be_enqueued() {
+    for _ in 0..100 {
+        thread::yield_now();
+    }
+}
+
 /// Has four threads take turns.
 pub fn work() {
     thread::scope(|scope| {
@@ -210,12 +217,12 @@ pub fn gallery_scheduler_that_fails_is_thrown_out() -> Result<()> {
     need_sched_ext()?;
     load("scheduler")?;
     expect_state("enabled", "after insmod")?;
-    let wakes_up = || -> Result<()> {
+    let is_bad = || -> Result<()> {
         set_name(c"bad")?;
-        thread::sleep(Duration::from_millis(1));
+        be_enqueued();
         Ok(())
     };
-    thread::spawn(wakes_up)
+    thread::spawn(is_bad)
         .join()
         .map_err(|_| anyhow!("the thread panicked"))??;
     eventually(|| expect_state("disabled", "after an error"))?;
@@ -245,7 +252,7 @@ pub fn gallery_scheduler_that_stalls_is_thrown_out() -> Result<()> {
     // The scheduler forgets it, and its timeout is 5 seconds.
     let forgotten = thread::spawn(|| -> Result<()> {
         set_name(c"lost")?;
-        thread::sleep(Duration::from_millis(1));
+        be_enqueued();
         Ok(())
     });
     eventually(|| expect_state("disabled", "after a stall"))?;
