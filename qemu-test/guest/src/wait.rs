@@ -23,21 +23,26 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// Waits until the machine is idle: what goes on after a boot (the kernel tests its ciphers) would go on in each scenario.
 fn for_idle() -> Result<()> {
     let end = Instant::now() + LIMIT;
-    let mut before = busy_and_all()?;
     while Instant::now() < end {
-        thread::sleep(WINDOW);
-        let after = busy_and_all()?;
-        // proc(5): iowait can become less.
-        if (after.0 - before.0) * 10 <= after.1.saturating_sub(before.1) {
+        let (busy, all) = watch(WINDOW)?;
+        if busy * 10 <= all {
             break;
         }
-        before = after;
     }
     Ok(())
 }
 
+/// Watches the machine for a time: how many ticks its CPUs were not idle, and how many there were.
+pub fn watch(window: Duration) -> Result<(u64, u64)> {
+    let before = busy_and_all()?;
+    thread::sleep(window);
+    let after = busy_and_all()?;
+    // proc(5): iowait can become less.
+    Ok((after.0 - before.0, after.1.saturating_sub(before.1)))
+}
+
 /// Time of all CPUs since the boot, when they were not idle and in all, in ticks: the first line of /proc/stat.
-pub fn busy_and_all() -> Result<(u64, u64)> {
+fn busy_and_all() -> Result<(u64, u64)> {
     let stat = fs::read_to_string("/proc/stat")?;
     let ticks: Vec<u64> = stat
         .lines()

@@ -9,17 +9,14 @@ use scenarios::{mode, KTAP_PORT};
 
 use crate::ktap::{Ktap, Skip};
 use crate::report;
-use crate::wait::busy_and_all;
+use crate::wait::watch;
 
 /// With what a snapshot left going on, a CPU is never idle here.
 pub fn a_scenario_starts_in_an_idle_machine() -> Result<()> {
     if !fs::read_to_string("/proc/cmdline")?.contains(&format!("-- {}", mode::WAIT)) {
         return Err(Skip("this machine has booted for this scenario alone".into()).into());
     }
-    let (busy, all) = busy_and_all()?;
-    std::thread::sleep(Duration::from_millis(500));
-    let now = busy_and_all()?;
-    let (busy, all) = (now.0 - busy, now.1.saturating_sub(all));
+    let (busy, all) = watch(Duration::from_millis(500))?;
     ensure!(
         busy * 2 <= all,
         "expected half of {all} ticks to be idle, seen {busy} busy ones"
