@@ -134,7 +134,7 @@ fn meddle(rounds: u32) -> Result<()> {
                 // SAFETY: system calls on numbers; whoever has these fds expects it.
                 unsafe {
                     if random.below(3) == 0 {
-                        rustix::io::close(fd);
+                        libc::close(fd);
                     } else {
                         libc::dup2(impostors[random.below(impostors.len() as u64) as usize], fd);
                     }
