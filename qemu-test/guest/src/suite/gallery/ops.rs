@@ -162,11 +162,13 @@ fn need_sched_ext() -> Result<()> {
     Err(Skip("this kernel is configured without CONFIG_SCHED_CLASS_EXT".into()).into())
 }
 
-/// Has a scheduler asked about this task. Waking up is not enough: the kernel itself puts it on a CPU that is idle.
-fn be_enqueued() {
+/// Has a scheduler asked about a task of this name. Waking up is not enough: the kernel itself puts it on a CPU that is idle.
+fn be_enqueued_as(name: &CStr) -> Result<()> {
+    set_name(name)?;
     for _ in 0..100 {
         thread::yield_now();
     }
+    Ok(())
 }
 
 /// Has four threads take turns.
@@ -217,12 +219,7 @@ pub fn gallery_scheduler_that_fails_is_thrown_out() -> Result<()> {
     need_sched_ext()?;
     load("scheduler")?;
     expect_state("enabled", "after insmod")?;
-    let is_bad = || -> Result<()> {
-        set_name(c"bad")?;
-        be_enqueued();
-        Ok(())
-    };
-    thread::spawn(is_bad)
+    thread::spawn(|| be_enqueued_as(c"bad"))
         .join()
         .map_err(|_| anyhow!("the thread panicked"))??;
     eventually(|| expect_state("disabled", "after an error"))?;
@@ -250,11 +247,7 @@ pub fn gallery_scheduler_that_stalls_is_thrown_out() -> Result<()> {
     load("scheduler")?;
     expect_state("enabled", "after insmod")?;
     // The scheduler forgets it, and its timeout is 5 seconds.
-    let forgotten = thread::spawn(|| -> Result<()> {
-        set_name(c"lost")?;
-        be_enqueued();
-        Ok(())
-    });
+    let forgotten = thread::spawn(|| be_enqueued_as(c"lost"));
     eventually(|| expect_state("disabled", "after a stall"))?;
     forgotten
         .join()
